@@ -1,0 +1,1 @@
+//! The device side: a sans-I/O machine, its journal, its installer.

@@ -1,0 +1,1 @@
+//! Benchmarks: each goal as a ratio to a yardstick run beside it.

@@ -1,0 +1,1 @@
+//! Artifacts, and the permission to have them.

@@ -1,0 +1,1 @@
+//! Runs the pure rooms; the one place where decisions meet durability.

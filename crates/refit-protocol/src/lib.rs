@@ -1,0 +1,1 @@
+//! The wire contract: topics, documents, merge and delta, statuses, limits.

@@ -1,0 +1,1 @@
+//! One device: (record, input, now) to (record, effects).

@@ -1,0 +1,1 @@
+//! Composition: HTTP API, metrics, probes, the whole server in one process.

@@ -1,0 +1,1 @@
+//! Durable records: SQLite now, PostgreSQL later, one conformance suite for both.

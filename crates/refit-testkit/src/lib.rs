@@ -1,0 +1,1 @@
+//! Temporary homes, free ports, real servers and real MQTT clients, for tests.
