@@ -1,1 +1,23 @@
-//! The wire contract: topics, documents, merge and delta, statuses, limits.
+//! What do a device, an application and Refit say to each other, byte for byte?
+//!
+//! *In*: payloads and topics as they came. *Out*: values that every other room shares, and payloads to send.
+//!
+//! *Absent on purpose*: I/O, clocks, randomness, and any rule about when something may be said: that is the
+//! replica's.
+//!
+//! *Start reading at* [`update::Update`], then `plain.rs`, `delta.rs`, `reply.rs`; `software_url.rs` says when two
+//! URLs are the same software, `rejection.rs` has the one table of codes. The contract in prose is
+//! `docs/reference/wire.md`.
+//!
+//! *Keeps*: nothing of design §9 by itself; what it refuses can reach no decision.
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+#[macro_use]
+extern crate std;
+
+pub mod device_id;
+pub mod digest;
+pub mod software_url;
+pub mod time;
