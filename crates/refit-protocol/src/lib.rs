@@ -17,7 +17,18 @@ extern crate alloc;
 #[macro_use]
 extern crate std;
 
+pub mod delta;
 pub mod device_id;
+pub mod diff;
 pub mod digest;
+pub mod document;
+pub mod job;
+pub mod limits;
+pub mod merge;
+pub mod plain;
+pub mod rejection;
+pub mod reply;
 pub mod software_url;
 pub mod time;
+pub mod topic;
+pub mod update;
