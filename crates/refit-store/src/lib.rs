@@ -1,1 +1,2 @@
-//! Durable records: SQLite now, PostgreSQL later, one conformance suite for both.
+//! Where are the records, and are they durable?
+pub mod store;
