@@ -6,7 +6,11 @@
 //! *Absent on purpose*: I/O, clocks, randomness, other devices. Whoever calls owns those, and makes the effects
 //! visible only when the record is durable.
 //!
-//! *Start reading at* `record.rs`.
+//! *Start reading at* [`record::Record`], then [`decide::decide`], whose match has one line per input; `job.rs` has the
+//! life of a job, `delta.rs` what a device is due, `watch.rs` the timers, `why.rs` the reasons.
+//!
+//! *Keeps* (design §9): 2, a device is sent only its own newest job; 3, a job ends once; 4, an online device
+//! converges or ends in a named failure; 8, why names the reasons.
 #![no_std]
 
 extern crate alloc;
@@ -14,4 +18,12 @@ extern crate alloc;
 #[macro_use]
 extern crate std;
 
+pub mod decide;
+pub mod delta;
+pub mod effect;
+pub mod input;
+mod job;
 pub mod record;
+pub mod speaker;
+pub mod watch;
+pub mod why;

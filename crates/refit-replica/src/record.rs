@@ -86,6 +86,8 @@ pub struct PastJob {
     pub status: Status,
     /// Whether the device ever spoke of it.
     pub acknowledged: bool,
+    /// Whether a SUCCESS came after it had ended otherwise, and was taken for what the device runs.
+    pub late_success: bool,
 }
 
 /// Why no job is open for a difference of software.

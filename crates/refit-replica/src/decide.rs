@@ -1,0 +1,109 @@
+//! The one match: what follows from each input. Start here.
+
+pub(crate) mod acknowledge;
+mod ask;
+mod desire;
+mod due;
+mod update;
+
+use refit_protocol::job::Status;
+
+use crate::delta;
+use crate::effect::Decision;
+use crate::input::{Context, Input};
+use crate::job;
+use crate::record::{JobEntry, Record};
+use crate::speaker::Speaker;
+use crate::watch::Watch;
+
+/// Decides what follows from `input`. The record and its watch are changed in place; if `changed` is false in the
+/// answer, the record is as it was.
+pub fn decide(
+    record: &mut Record,
+    watch: &mut Watch,
+    input: Input,
+    context: &mut Context<'_>,
+) -> Decision {
+    let mut draft = Draft {
+        record,
+        watch,
+        context,
+        decision: Decision::default(),
+    };
+    match input {
+        Input::Update { speaker, update } => update::update(&mut draft, &speaker, update),
+        Input::Ask { speaker } => ask::ask(&mut draft, &speaker),
+        Input::Subscribed => ask::tell(&mut draft),
+        Input::Detached => due::detached(&mut draft),
+        Input::Due => due::due(&mut draft),
+        Input::Cancel => cancel(&mut draft),
+        Input::Hold(held) => hold(&mut draft, held),
+        Input::Retry => desire::retry(&mut draft),
+    }
+    draft.close()
+}
+
+fn cancel(draft: &mut Draft<'_, '_>) {
+    job::end(
+        draft,
+        Status::Cancelled,
+        Some("cancelled by an operator".into()),
+        false,
+    );
+}
+
+fn hold(draft: &mut Draft<'_, '_>, held: bool) {
+    if draft.record.held != held {
+        draft.record.held = held;
+        draft.decision.changed = true;
+        ask::tell(draft);
+    }
+}
+
+/// A decision in the making.
+pub(crate) struct Draft<'r, 'c> {
+    pub(crate) record: &'r mut Record,
+    pub(crate) watch: &'r mut Watch,
+    pub(crate) context: &'r mut Context<'c>,
+    pub(crate) decision: Decision,
+}
+
+impl Draft<'_, '_> {
+    /// Notes that a job is another one now. Of one job only its last state in this decision counts.
+    pub(crate) fn job_changed(&mut self, entry: JobEntry) {
+        self.decision.changed = true;
+        self.decision.jobs.retain(|known| known.id != entry.id);
+        self.decision.jobs.push(entry);
+    }
+
+    /// Raises the version: desired or reported is another one now (semantics 34).
+    pub(crate) fn state_changed(&mut self) {
+        self.decision.changed = true;
+        let floor = u64::from(self.context.epoch) << 40;
+        self.record.version = (self.record.version + 1).max(floor + 1);
+    }
+
+    /// Opens the job that the difference calls for, if nothing withholds it.
+    pub(crate) fn open_if_due(&mut self, speaker: &Speaker) {
+        if self.record.job.is_none()
+            && self.record.withheld.is_none()
+            && delta::software_differs(self.record)
+        {
+            desire::open_unless_capped(self, speaker.origin());
+        }
+    }
+
+    fn close(mut self) -> Decision {
+        if self.decision.delta {
+            if delta::due(self.record).is_some_and(|due| due.job.is_some()) {
+                job::send(&mut self);
+            }
+            self.watch.delta_leaves(self.record, self.context);
+        }
+        if self.decision.changed {
+            self.watch.note(self.record, self.context.now.mono);
+        }
+        self.watch.follow(self.record, self.context);
+        self.decision
+    }
+}

@@ -1,0 +1,47 @@
+//! Time has passed: a job did not start, did not end, or its delta is sent again.
+
+use alloc::string::String;
+use refit_protocol::job::Status;
+
+use crate::decide::{Draft, ask};
+use crate::job;
+use crate::record::Stage;
+use crate::watch::Came;
+
+pub(super) fn due(draft: &mut Draft<'_, '_>) {
+    match draft.watch.came(draft.record, draft.context.now.mono) {
+        Came::Nothing => {}
+        Came::Start => time_out(draft, "the device did not start in time"),
+        Came::End => {
+            let dark = matches!(
+                draft.record.job.as_ref().map(|j| &j.stage),
+                Some(Stage::Running { .. })
+            );
+            time_out(
+                draft,
+                if dark {
+                    "gone dark: the device began and did not end in time"
+                } else {
+                    "the device did not answer in time"
+                },
+            );
+        }
+        Came::Resend => {
+            draft.watch.resent();
+            ask::tell(draft);
+        }
+    }
+}
+
+/// The device went away: what is left of its timers is stored, so that a crash takes nothing from it.
+pub(super) fn detached(draft: &mut Draft<'_, '_>) {
+    let counted = matches!(
+        draft.record.job.as_ref().map(|j| &j.stage),
+        Some(Stage::Sent { .. })
+    );
+    draft.decision.changed = counted;
+}
+
+fn time_out(draft: &mut Draft<'_, '_>, reason: &str) {
+    job::end(draft, Status::TimedOut, Some(String::from(reason)), false);
+}
