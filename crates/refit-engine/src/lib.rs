@@ -1,1 +1,23 @@
-//! Runs the pure rooms; the one place where decisions meet durability.
+//! When may what was decided be seen?
+//!
+//! This room runs the pure rooms: it loads a device's record, lets the replica decide, commits, and only then lets
+//! the effects out. It is the one place where decisions meet durability.
+//!
+//! *In*: what happens on connections ([`fleet::Fleet`]), and time. *Out*: messages on each connection's
+//! [`seat::Seat`], and events.
+//!
+//! *Absent on purpose*: transports (MQTT, HTTP), SQL, and any rule about devices: those are the replica's.
+//!
+//! *Start reading at* [`shard::Shard`], which is without I/O and runs in the simulator as it is; `work.rs` is one
+//! device's way through it, `commit.rs` the grouping, `driver.rs` the thread, `send.rs` the bytes.
+//!
+//! *Keeps* (design §9): 1, acknowledged is durable; 2, a device is sent only its own newest job.
+
+mod commit;
+pub mod events;
+pub mod fleet;
+pub mod output;
+pub mod seat;
+pub mod shard;
+pub mod watchers;
+mod work;

@@ -10,7 +10,7 @@ use crate::watch::Came;
 
 pub(super) fn due(draft: &mut Draft<'_, '_>) {
     match draft.watch.came(draft.record, draft.context.now.mono) {
-        Came::Nothing => {}
+        Came::Nothing => tell_if_queued(draft),
         Came::Start => time_out(draft, "the device did not start in time"),
         Came::End => {
             let dark = matches!(
@@ -30,6 +30,16 @@ pub(super) fn due(draft: &mut Draft<'_, '_>) {
             draft.watch.resent();
             ask::tell(draft);
         }
+    }
+}
+
+/// A job may still wait to be sent to a device that is here: its first delta could not be stored.
+fn tell_if_queued(draft: &mut Draft<'_, '_>) {
+    if matches!(
+        draft.record.job.as_ref().map(|j| &j.stage),
+        Some(Stage::Queued)
+    ) {
+        ask::tell(draft);
     }
 }
 

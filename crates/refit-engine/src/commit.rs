@@ -1,0 +1,48 @@
+//! Group commit as data: operations gather while commits are under way, and leave together.
+
+use hashbrown::HashMap;
+use refit_protocol::device_id::DeviceId;
+use refit_store::store::Operation;
+
+/// How many operations one batch holds.
+const BATCH_OPERATIONS_MAX: usize = 256;
+
+/// How many batches are under way at once: one is written while the next one gathers its outcomes' effects.
+const BATCHES_IN_FLIGHT_MAX: usize = 2;
+
+#[derive(Default)]
+pub(crate) struct Commits {
+    gathered: Vec<Operation>,
+    in_flight: HashMap<u64, Vec<DeviceId>>,
+    next_ticket: u64,
+}
+
+impl Commits {
+    pub(crate) fn add(&mut self, operation: Operation) {
+        self.gathered.push(operation);
+    }
+
+    /// Takes the next batch, if there is one and it may leave.
+    pub(crate) fn take_batch(&mut self) -> Option<(u64, Vec<Operation>)> {
+        if self.gathered.is_empty() || self.in_flight.len() >= BATCHES_IN_FLIGHT_MAX {
+            return None;
+        }
+        let rest = self
+            .gathered
+            .split_off(self.gathered.len().min(BATCH_OPERATIONS_MAX));
+        let batch = std::mem::replace(&mut self.gathered, rest);
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let devices = batch
+            .iter()
+            .map(|operation| operation.device.clone())
+            .collect();
+        self.in_flight.insert(ticket, devices);
+        Some((ticket, batch))
+    }
+
+    /// Returns the devices of a batch that came back, in the order of its operations.
+    pub(crate) fn came_back(&mut self, ticket: u64) -> Vec<DeviceId> {
+        self.in_flight.remove(&ticket).unwrap_or_default()
+    }
+}

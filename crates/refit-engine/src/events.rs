@@ -1,0 +1,169 @@
+//! The feed of events that console, API and command line follow: bounded, numbered, and the same for everyone.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use refit_protocol::device_id::DeviceId;
+use refit_protocol::job::JobId;
+use refit_protocol::time::Timestamp;
+use refit_replica::record::JobEntry;
+use tokio::sync::Notify;
+
+/// How many events are kept for those who come back.
+const KEPT_EVENTS_MAX: usize = 10_000;
+
+/// One event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Its number; each is one more than the one before. Numbers begin anew when the server does.
+    pub number: u64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The device that it is about.
+    pub device: Option<DeviceId>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventKind {
+    /// A device connected.
+    Connected,
+    /// A device's connection ended.
+    Disconnected,
+    /// Desired or reported state changed; the record has this version now.
+    StateChanged {
+        /// The version.
+        version: u64,
+    },
+    /// A job is in another state, or has progressed.
+    Job(Box<JobEntry>),
+    /// A device fell back from the software that this job had brought.
+    Reverted(JobId),
+    /// A device succeeded with a job that had ended otherwise.
+    LateSuccess(JobId),
+    /// A release was added.
+    ReleaseAdded {
+        /// The name of the software.
+        name: String,
+        /// The version of the release.
+        version: String,
+    },
+    /// A release was removed.
+    ReleaseRemoved {
+        /// The name of the software.
+        name: String,
+        /// The version of the release.
+        version: String,
+    },
+}
+
+/// The feed.
+pub struct Feed {
+    kept: Mutex<Kept>,
+    changed: Notify,
+}
+
+struct Kept {
+    events: VecDeque<Arc<Event>>,
+    next: u64,
+}
+
+/// What a follower gets.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Since {
+    /// The events after the number that was asked for, oldest first; perhaps none.
+    Events(Vec<Arc<Event>>),
+    /// Some of them are no longer kept: read the state anew, then follow from this number.
+    TooOld {
+        /// The newest number.
+        newest: u64,
+    },
+}
+
+impl Feed {
+    pub(crate) fn new() -> Arc<Self> {
+        let kept = Kept {
+            events: VecDeque::new(),
+            next: 1,
+        };
+        Arc::new(Self {
+            kept: Mutex::new(kept),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Adds an event.
+    pub fn add(&self, at: Timestamp, device: Option<DeviceId>, kind: EventKind) {
+        {
+            let mut kept = self.kept.lock();
+            let number = kept.next;
+            kept.next += 1;
+            if kept.events.len() == KEPT_EVENTS_MAX {
+                kept.events.pop_front();
+            }
+            kept.events.push_back(Arc::new(Event {
+                number,
+                at,
+                device,
+                kind,
+            }));
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Returns the newest number; 0 if nothing happened yet.
+    pub fn newest(&self) -> u64 {
+        self.kept.lock().next - 1
+    }
+
+    /// Returns at most `most` events after a number.
+    pub fn since(&self, number: u64, most: usize) -> Since {
+        let kept = self.kept.lock();
+        let oldest = kept.next - kept.events.len() as u64;
+        if number >= kept.next || number + 1 < oldest {
+            return Since::TooOld {
+                newest: kept.next - 1,
+            };
+        }
+        let skip = (number + 1 - oldest) as usize;
+        Since::Events(kept.events.iter().skip(skip).take(most).cloned().collect())
+    }
+
+    /// Waits until there is an event after a number.
+    pub async fn wait(&self, number: u64) {
+        loop {
+            let changed = self.changed.notified();
+            if self.newest() > number {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn followers_get_all_or_are_told_that_they_cannot() {
+        let feed = Feed::new();
+        assert_eq!(feed.since(0, 10), Since::Events(Vec::new()));
+        assert_eq!(feed.since(5, 10), Since::TooOld { newest: 0 });
+        for _ in 0..KEPT_EVENTS_MAX + 2 {
+            feed.add(Timestamp(1), None, EventKind::Connected);
+        }
+        assert!(matches!(feed.since(1, 10), Since::TooOld { .. }));
+        let Since::Events(events) = feed.since(2, 10) else {
+            unreachable!()
+        };
+        assert_eq!((events.len(), events[0].number), (10, 3));
+        let Since::Events(events) = feed.since(feed.newest() - 1, 10) else {
+            unreachable!()
+        };
+        assert_eq!(events.len(), 1);
+    }
+}

@@ -1,0 +1,383 @@
+//! What is going on with one device between its inputs and its effects.
+
+use std::collections::VecDeque;
+
+use refit_protocol::device_id::DeviceId;
+use refit_protocol::rejection::{Code, Rejection};
+use refit_protocol::reply::{Accepted, Changed, Rejected, Shown};
+use refit_protocol::time::Timestamp;
+use refit_protocol::update::Update;
+use refit_replica::decide::decide;
+use refit_replica::effect::{Answer, Decision, Event};
+use refit_replica::input::{Context, Input};
+use refit_replica::record::{JobEntry, Record};
+use refit_replica::speaker::Speaker;
+use refit_replica::watch::Watch;
+use refit_store::store::{Guard, Operation, Stored};
+
+use crate::output::{Output, Reply};
+use crate::shard::{From, What};
+
+/// One input, and who is to hear the answer. It is kept until it is durable: a conflict decides it again.
+#[derive(Clone, Debug)]
+pub(crate) struct Task<P> {
+    pub(crate) what: What,
+    pub(crate) from: From<P>,
+}
+
+/// A record in hand.
+pub(crate) struct Loaded {
+    pub(crate) guard: Option<Guard>,
+    pub(crate) record: Record,
+}
+
+impl Loaded {
+    pub(crate) fn from_store(stored: Option<Stored>) -> Self {
+        stored.map_or_else(
+            || Self {
+                guard: None,
+                record: Record::default(),
+            },
+            |stored| Self {
+                guard: Some(Guard {
+                    key: stored.key,
+                    revision: stored.revision,
+                }),
+                record: stored.record,
+            },
+        )
+    }
+}
+
+/// The work on one device.
+pub(crate) struct Work<P> {
+    /// Not decided yet.
+    pub(crate) waiting: VecDeque<Task<P>>,
+    /// The record, once it is read.
+    pub(crate) loaded: Option<Loaded>,
+    /// Effects of what is decided, in order; they wait for the commit.
+    pub(crate) held: Vec<Held<P>>,
+    /// Whether the device is to be told its delta when nothing waits any more.
+    pub(crate) delta_due: bool,
+    /// The watch as it was before what is being committed.
+    pub(crate) before: Option<Watch>,
+    /// Decided, in order, and perhaps not durable yet.
+    decided: Vec<Task<P>>,
+    /// The jobs that changed, as they are now.
+    jobs: Vec<JobEntry>,
+    /// Whether the record in hand is another one than the stored.
+    dirty: bool,
+    /// Whether a commit is under way.
+    in_flight: bool,
+}
+
+impl<P> Default for Work<P> {
+    fn default() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            loaded: None,
+            held: Vec::new(),
+            delta_due: false,
+            before: None,
+            decided: Vec::new(),
+            jobs: Vec::new(),
+            dirty: false,
+            in_flight: false,
+        }
+    }
+}
+
+impl<P: Clone + PartialEq> Work<P> {
+    pub(crate) const fn may_decide(&self) -> bool {
+        self.loaded.is_some() && !self.in_flight
+    }
+
+    /// Decides one task. `room` tells whether a device that nobody knows may be made.
+    pub(crate) fn decide_one(
+        &mut self,
+        task: Task<P>,
+        watch: &mut Watch,
+        context: &mut Context<'_>,
+        room: bool,
+    ) {
+        let Some(loaded) = &mut self.loaded else {
+            return;
+        };
+        let (input, hash) = match read(&task.what, context.now.wall) {
+            Ok(read) => read,
+            Err(rejected) => return self.hold(task, Held::refused(Reply::Rejected(rejected))),
+        };
+        let is_new = loaded.guard.is_none() && !self.dirty;
+        if is_new && let Some(refusal) = refuse_unknown(&input, room, context.now.wall) {
+            return self.hold(task, refusal);
+        }
+        let decision = decide(&mut loaded.record, watch, input, context);
+        let refused = matches!(decision.answer, Some(Answer::Rejected(_)));
+        self.dirty |= decision.changed || (is_new && !refused);
+        self.delta_due |= decision.delta;
+        for entry in &decision.jobs {
+            self.jobs.retain(|known| known.id != entry.id);
+            self.jobs.push(entry.clone());
+        }
+        let held = Held::of(decision, &loaded.record, context.now.wall, hash);
+        self.hold(task, held);
+    }
+
+    fn hold(&mut self, task: Task<P>, held: Held<P>) {
+        let held = Held {
+            to: task.from.clone(),
+            ..held
+        };
+        self.decided.push(task);
+        self.held.push(held);
+    }
+
+    /// Returns what is to be written, if the record is another one now; the commit is under way then.
+    pub(crate) fn operation(&mut self, device: &DeviceId, at: Timestamp) -> Option<Operation> {
+        if !self.dirty {
+            self.decided.clear();
+            return None;
+        }
+        let loaded = self.loaded.as_ref()?;
+        self.in_flight = true;
+        for held in &mut self.held {
+            held.quiet = 0;
+        }
+        Some(Operation {
+            device: device.clone(),
+            from: loaded.guard,
+            record: loaded.record.clone(),
+            jobs: std::mem::take(&mut self.jobs),
+            at,
+        })
+    }
+
+    /// The commit is durable. Returns whether it made the device.
+    pub(crate) fn applied(&mut self, guard: Guard) -> bool {
+        self.in_flight = false;
+        self.dirty = false;
+        self.decided.clear();
+        self.before = None;
+        self.loaded
+            .as_mut()
+            .is_some_and(|loaded| loaded.guard.replace(guard).is_none())
+    }
+
+    /// Nothing of it was written: everything is to be decided again. Returns the watch as it was.
+    pub(crate) fn start_again(&mut self) -> Watch {
+        self.in_flight = false;
+        self.dirty = false;
+        self.delta_due = false;
+        self.loaded = None;
+        self.held.clear();
+        self.jobs.clear();
+        for task in self.decided.drain(..).rev() {
+            self.waiting.push_front(task);
+        }
+        self.before.take().unwrap_or_default()
+    }
+
+    /// Answers everything with "not now".
+    pub(crate) fn refuse_all(self, device: &DeviceId, now: Timestamp, out: &mut Vec<Output<P>>) {
+        for task in self.decided.into_iter().chain(self.waiting) {
+            let reply = Reply::Rejected(refusal(
+                &task.what,
+                Rejection::new(
+                    Code::Unavailable,
+                    "it could not be stored now; say it again later",
+                ),
+                now,
+            ));
+            out.push(Output::Answer {
+                device: device.clone(),
+                to: task.from,
+                peer: None,
+                reply,
+            });
+        }
+    }
+}
+
+/// Reads an input, and by which hash it may be known again.
+fn read(what: &What, now: Timestamp) -> Result<(Input, u64), Rejected> {
+    match what {
+        What::Input(input) => Ok((input.clone(), 0)),
+        What::Payload {
+            speaker,
+            payload,
+            hash,
+        } => match Update::parse(payload) {
+            Ok(update) => Ok((
+                Input::Update {
+                    speaker: speaker.clone(),
+                    update,
+                },
+                *hash,
+            )),
+            Err(refused) => Err(Rejected {
+                rejection: refused.rejection,
+                timestamp: now,
+                job_id: None,
+                client_token: refused.client_token,
+            }),
+        },
+    }
+}
+
+/// A device is made when it first speaks, or when an operator desires something of it (semantics 36); for anything
+/// else it does not exist.
+fn refuse_unknown<P>(input: &Input, room: bool, now: Timestamp) -> Option<Held<P>> {
+    let not_found = || Rejection::new(Code::NotFound, "there is no such device");
+    let rejected = |rejection| Rejected {
+        rejection,
+        timestamp: now,
+        job_id: None,
+        client_token: None,
+    };
+    let full = || {
+        let why = "this server takes no further unknown devices; an operator may make it by desiring something of it";
+        Rejection::new(Code::Forbidden, why)
+    };
+    let reply = match input {
+        Input::Update {
+            speaker: Speaker::Device,
+            ..
+        } if !room => Reply::Rejected(rejected(full())),
+        Input::Ask {
+            speaker: Speaker::Device,
+        } if !room => Reply::NotShown(rejected(full())),
+        Input::Ask {
+            speaker: Speaker::Operator(_),
+        } => Reply::NotShown(rejected(not_found())),
+        Input::Cancel | Input::Hold(_) | Input::Retry => Reply::Rejected(rejected(not_found())),
+        Input::Subscribed if !room => return Some(Held::nothing()),
+        Input::Detached | Input::Due => return Some(Held::nothing()),
+        Input::Update { .. }
+        | Input::Ask {
+            speaker: Speaker::Device,
+        }
+        | Input::Subscribed => {
+            return None;
+        }
+    };
+    Some(Held::refused(reply))
+}
+
+fn refusal(what: &What, rejection: Rejection, now: Timestamp) -> Rejected {
+    let update = match what {
+        What::Input(Input::Update { update, .. }) => Some(update.clone()),
+        What::Payload { payload, .. } => Update::parse(payload).ok(),
+        What::Input(_) => None,
+    }
+    .unwrap_or_default();
+    Rejected {
+        rejection,
+        timestamp: now,
+        job_id: update.job_id,
+        client_token: update.client_token,
+    }
+}
+
+/// The effects of one decided task.
+pub(crate) struct Held<P> {
+    to: From<P>,
+    reply: Option<Reply>,
+    jobs: Vec<JobEntry>,
+    events: Vec<Event>,
+    /// By which hash the same report is known again; 0: not at all.
+    quiet: u64,
+}
+
+impl<P> Held<P> {
+    fn nothing() -> Self {
+        Self {
+            to: From::Nobody,
+            reply: None,
+            jobs: Vec::new(),
+            events: Vec::new(),
+            quiet: 0,
+        }
+    }
+
+    fn refused(reply: Reply) -> Self {
+        Self {
+            reply: Some(reply),
+            ..Self::nothing()
+        }
+    }
+
+    fn of(decision: Decision, record: &Record, now: Timestamp, hash: u64) -> Self {
+        let quiet = match &decision.answer {
+            Some(Answer::Accepted(_)) if !decision.changed => hash,
+            _ => 0,
+        };
+        let reply = Some(match decision.answer {
+            Some(Answer::Accepted(accepted)) => Reply::Accepted(accepted),
+            Some(Answer::Rejected(rejected)) => Reply::Rejected(rejected),
+            Some(Answer::Shown) => Reply::Shown(show(record, now)),
+            None => Reply::Done,
+        });
+        Self {
+            to: From::Nobody,
+            reply,
+            jobs: decision.jobs,
+            events: decision.events,
+            quiet,
+        }
+    }
+
+    /// Lets the effects out: they are durable.
+    pub(crate) fn release(self, device: &DeviceId, peer: Option<&P>, out: &mut Vec<Output<P>>)
+    where
+        P: Clone + PartialEq,
+    {
+        if self.quiet != 0
+            && let (From::Peer { peer: speaker, .. }, Some(peer)) = (&self.to, peer)
+            && speaker == peer
+        {
+            out.push(Output::Quiet {
+                peer: peer.clone(),
+                hash: self.quiet,
+            });
+        }
+        if let Some(reply) = self.reply
+            && matches!(self.to, From::Peer { .. })
+        {
+            let peer = peer.cloned();
+            out.push(Output::Answer {
+                device: device.clone(),
+                to: self.to,
+                peer,
+                reply,
+            });
+        }
+        if !self.jobs.is_empty() {
+            out.push(Output::Jobs {
+                device: device.clone(),
+                entries: self.jobs,
+            });
+        }
+        for event in self.events {
+            out.push(Output::Event {
+                device: device.clone(),
+                event,
+            });
+        }
+    }
+}
+
+fn show(record: &Record, timestamp: Timestamp) -> Vec<u8> {
+    Shown {
+        version: record.version,
+        timestamp,
+        job: record.job.as_ref().map(|job| (&job.id, job.status())),
+        desired: &record.desired,
+        reported: &record.reported,
+    }
+    .to_json()
+}
+
+/// Tells whether an accepted update changed anything.
+pub(crate) fn is_change(accepted: &Accepted) -> bool {
+    accepted.changed != Changed::default() || accepted.job.is_some()
+}
