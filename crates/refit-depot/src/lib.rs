@@ -8,7 +8,7 @@
 //!
 //! *Start reading at* [`depot::Depot`]; then how bytes come in (`intake.rs`, over `backend.rs`), how they go out
 //! (`artifact.rs`, and `serve.rs` for the HTTP rules), who may have them (`grant.rs`, with `grant/presigned.rs` and
-//! `grant/keys.rs`).
+//! `grant/keys.rs`), and how a directory becomes one artifact (`pack.rs`).
 //!
 //! *Keeps*, of design §9: what was acknowledged is there after any crash (1): an intake that was committed is whole
 //! and durable, one that was not leaves nothing (`intake::tests::a_crash_between_any_two_steps_…`).
@@ -30,4 +30,5 @@ pub mod backend;
 pub mod depot;
 pub mod grant;
 pub mod intake;
+pub mod pack;
 pub mod serve;
