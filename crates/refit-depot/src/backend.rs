@@ -2,7 +2,7 @@
 //!
 //! This file is the seam for object stores. A backend keeps a staged file under a digest, opens, removes and lists;
 //! it is never asked to create only if absent. Staging stays local whatever the backend is: the name of an artifact
-//! is known only after its last byte. A second backend makes an enum of [`Directory`]; a trait has nothing to add.
+//! is known only after its last byte. A second backend makes an enum of `Directory`; a trait has nothing to add.
 
 use crate::depot::Held;
 use refit_protocol::digest::Digest;
@@ -59,6 +59,8 @@ impl Directory {
         make_dir(&shelves)?;
         make_dir(&staging)?;
         sync_dir(root)?;
+        // An artifact is no more durable than the directories above it.
+        sync_dir(parent(root))?;
         for entry in entries(&staging)? {
             fs::remove_file(&entry).map_err(Error::of("remove", &entry))?;
         }
@@ -193,6 +195,12 @@ fn make_dir(dir: &Path) -> Result<(), Error> {
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(0o700);
     builder.create(dir).map_err(Error::of("create", dir))
+}
+
+/// Returns the directory that holds a path, also of a relative path that names none.
+pub(crate) fn parent(path: &Path) -> &Path {
+    let named = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    named.unwrap_or_else(|| Path::new("."))
 }
 
 /// Makes the names in a directory durable.

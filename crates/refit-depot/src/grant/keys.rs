@@ -4,7 +4,7 @@
 //! those that still check what they once signed. Neither `Debug` nor an error ever shows a secret; the memory of one
 //! is wiped when it is dropped.
 
-use crate::backend::{self, sync_dir};
+use crate::backend::{self, parent, sync_dir};
 use hmac::{Hmac, KeyInit, Mac};
 use refit_protocol::digest::Digest;
 use sha2::Sha256;
@@ -93,11 +93,7 @@ impl GrantKeys {
         let new = path.with_extension("new");
         write_private(&new, &keys.to_text()).map_err(backend::Error::of("write", &new))?;
         fs::rename(&new, path).map_err(backend::Error::of("rename to", path))?;
-        sync_dir(
-            path.parent()
-                .filter(|dir| *dir != "")
-                .unwrap_or_else(|| Path::new(".")),
-        )?;
+        sync_dir(parent(path))?;
         Ok(keys)
     }
 

@@ -1,0 +1,5 @@
+//! The integration tests of the depot: one binary, one module for each behaviour.
+
+// The attribute tells the lints that all of it is a test.
+#[cfg(test)]
+mod download;
