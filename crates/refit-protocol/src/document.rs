@@ -16,9 +16,12 @@ use serde_json::{Map, Number, Value};
 /// Reads one JSON object and nothing behind it, or says what is wrong with it and where.
 pub fn parse_object(payload: &[u8]) -> Result<Map<String, Value>, String> {
     let mut reader = serde_json::Deserializer::from_slice(payload);
-    let value = Strict { depth: 1 }
-        .deserialize(&mut reader)
-        .map_err(|e| e.to_string())?;
+    let value = Strict {
+        depth: 1,
+        in_array: false,
+    }
+    .deserialize(&mut reader)
+    .map_err(|e| e.to_string())?;
     reader.end().map_err(|e| e.to_string())?;
     match value {
         Value::Object(map) => Ok(map),
@@ -35,7 +38,8 @@ pub fn json_bytes(map: &Map<String, Value>) -> usize {
     2 + entries + map.len().saturating_sub(1)
 }
 
-fn value_bytes(value: &Value) -> usize {
+/// Returns the length of a value in compact JSON.
+pub fn value_bytes(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(true) => 4,
         Value::Bool(false) => 5,
@@ -59,7 +63,10 @@ fn text_bytes(text: &str) -> usize {
 }
 
 struct Strict {
+    /// The level of this value, if it is an object or an array.
     depth: usize,
+    /// Whether an array holds it, at whatever level.
+    in_array: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for Strict {
@@ -71,10 +78,11 @@ impl<'de> DeserializeSeed<'de> for Strict {
 }
 
 impl Strict {
-    fn inner<E: de::Error>(&self) -> Result<Self, E> {
-        Ok(Self {
+    const fn inner(&self, in_array: bool) -> Self {
+        Self {
             depth: self.depth + 1,
-        })
+            in_array,
+        }
     }
 
     fn enter<E: de::Error>(&self) -> Result<(), E> {
@@ -126,19 +134,17 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::String(value))
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        if self.in_array {
+            return Err(E::custom("null inside an array; null only deletes a key"));
+        }
         Ok(Value::Null)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         self.enter()?;
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(self.inner()?)? {
-            if item.is_null() {
-                return Err(de::Error::custom(
-                    "null inside an array; null only deletes a key",
-                ));
-            }
+        while let Some(item) = items.next_element_seed(self.inner(true))? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -149,13 +155,26 @@ impl<'de> Visitor<'de> for Strict {
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             if map.contains_key(&key) {
-                return Err(de::Error::custom(format!("the key {key:?} stands twice")));
+                return Err(de::Error::custom(format!(
+                    "the key {} stands twice",
+                    quoted(&key)
+                )));
             }
-            let value = entries.next_value_seed(self.inner()?)?;
+            let value = entries.next_value_seed(self.inner(self.in_array))?;
             map.insert(key, value);
         }
         Ok(Value::Object(map))
     }
+}
+
+/// Quotes a name that came from outside, cut so that an answer stays short whatever it answers.
+pub(crate) fn quoted(name: &str) -> String {
+    const SHOWN_BYTES_MAX: usize = 40;
+    if name.len() <= SHOWN_BYTES_MAX {
+        return format!("{name:?}");
+    }
+    let shown = &name[..name.floor_char_boundary(SHOWN_BYTES_MAX)];
+    format!("{shown:?}…")
 }
 
 fn exact<E: de::Error>(magnitude: u64) -> Result<(), E> {
@@ -191,6 +210,7 @@ mod tests {
             (r#"{"a":-9007199254740993}"#, "beyond 2^53"),
             (r#"{"a":123456789012345678901234567890}"#, "beyond 2^53"),
             (r#"{"a":[1,null]}"#, "null inside an array"),
+            (r#"{"a":[{"b":{"c":null}}]}"#, "null inside an array"),
             (r#"{"a":1} x"#, "trailing"),
             (r#"{"a":1"#, "EOF"),
             (r#"{"a":1e999}"#, "number out of range"),

@@ -23,3 +23,6 @@ pub const PHASE_BYTES_MAX: usize = 64;
 
 /// The largest integer in a document: 2^53 - 1, the largest that every JSON implementation reads exactly (RFC 8259 §6).
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// The highest epoch of a store: a record's version is epoch · 2^40 + counter and stays within [`INTEGER_MAX`].
+pub const EPOCH_MAX: u16 = (1 << 13) - 1;

@@ -134,7 +134,8 @@ fn state(value: Option<Value>) -> Result<State, String> {
     let reported = part(&mut state, "reported")?;
     match state.keys().next() {
         Some(other) => Err(format!(
-            "state holds {other:?}; it may hold desired and reported"
+            "state holds {}; it may hold desired and reported",
+            document::quoted(other)
         )),
         None => Ok((desired, reported)),
     }
