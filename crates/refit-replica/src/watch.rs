@@ -46,15 +46,27 @@ impl Watch {
         self.since.is_none() && self.resend_at.is_none()
     }
 
+    /// Tells whether the record does not yet hold what ran off or was sent again.
+    pub(crate) fn has_news(&self, record: &Record, now: Monotonic) -> bool {
+        let ran = self.since.is_some_and(|since| now.since(since) > 0);
+        record
+            .job
+            .as_ref()
+            .is_some_and(|job| ran || self.resends > job.resends)
+    }
+
     /// Writes the time that has run off into the record. Call before the record is stored.
     pub(crate) fn note(&mut self, record: &mut Record, now: Monotonic) {
-        let (Some(job), Some(since)) = (record.job.as_mut(), self.since) else {
+        let Some(job) = record.job.as_mut() else {
+            return;
+        };
+        job.resends = job.resends.max(self.resends);
+        let Some(since) = self.since else {
             return;
         };
         let ran = now.since(since);
         job.end_left_ms = job.end_left_ms.saturating_sub(ran);
         job.start_left_ms = job.start_left_ms.map(|left| left.saturating_sub(ran));
-        job.resends = job.resends.max(self.resends);
         self.since = Some(now);
     }
 
@@ -65,7 +77,7 @@ impl Watch {
             return;
         };
         let now = context.now.mono;
-        let runs = timers_run(job, context.reachable);
+        let runs = timers_run(job, context.reachable && !record.held);
         self.since = runs.then(|| self.since.unwrap_or(now));
         self.resends = self.resends.max(job.resends);
         if !awaits_start(job) || !context.reachable || record.held {
@@ -86,7 +98,10 @@ impl Watch {
 
     /// Plans the next resend, now that the delta leaves.
     pub(crate) fn delta_leaves(&mut self, record: &Record, context: &mut Context<'_>) {
-        let awaits = record.job.as_ref().is_some_and(awaits_start);
+        let job = record.job.as_ref();
+        let awaits = job.is_some_and(awaits_start);
+        // After a crash the watch has forgotten what the record remembers.
+        self.resends = self.resends.max(job.map_or(0, |job| job.resends));
         self.resend_at = (awaits && self.resends < context.policy.resends_max).then(|| {
             context
                 .now
@@ -127,11 +142,12 @@ const fn awaits_start(job: &Job) -> bool {
     matches!(job.stage, Stage::Sent { .. })
 }
 
-/// While SENT, silence counts only while the device is reachable; from RUNNING on it always does (design §5).
-const fn timers_run(job: &Job, reachable: bool) -> bool {
+/// While SENT, silence counts only while the device is reachable and may be told again; from RUNNING on it always does
+/// (design §5).
+const fn timers_run(job: &Job, told: bool) -> bool {
     match job.stage {
         Stage::Queued => false,
-        Stage::Sent { .. } => reachable,
+        Stage::Sent { .. } => told,
         Stage::Running { .. } => true,
     }
 }

@@ -45,11 +45,7 @@ fn tell_if_queued(draft: &mut Draft<'_, '_>) {
 
 /// The device went away: what is left of its timers is stored, so that a crash takes nothing from it.
 pub(super) fn detached(draft: &mut Draft<'_, '_>) {
-    let counted = matches!(
-        draft.record.job.as_ref().map(|j| &j.stage),
-        Some(Stage::Sent { .. })
-    );
-    draft.decision.changed = counted;
+    draft.decision.changed = draft.watch.has_news(draft.record, draft.context.now.mono);
 }
 
 fn time_out(draft: &mut Draft<'_, '_>, reason: &str) {
