@@ -5,10 +5,9 @@
 
 use alloc::format;
 use alloc::string::String;
-use refit_protocol::job::Status;
 
 use crate::delta::software_differs;
-use crate::record::{Record, Stage, Withheld};
+use crate::record::{Job, Record, Stage, Withheld};
 
 /// One thing that stands between a device and its desired software.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,17 +19,22 @@ pub struct Blocker {
 }
 
 /// Returns what stands between the device and its desired software; empty if it runs it, or nothing is desired.
+///
+/// A device that is at work is blocked by nothing but its work, connected or not. Else every blocker has to go.
 pub fn why(record: &Record, reachable: bool) -> impl Iterator<Item = Blocker> {
     let differs = software_differs(record);
-    [
-        held(record),
-        withheld(record),
-        offline(record, reachable),
-        in_flight(record, reachable),
-    ]
-    .into_iter()
-    .flatten()
-    .filter(move |_| differs)
+    let job = record.job.as_ref();
+    let running = job.and_then(|job| running(job, reachable));
+    let blockers = match running {
+        Some(running) => [Some(running), None, None, None],
+        None => [
+            held(record),
+            withheld(record),
+            offline(reachable),
+            job.filter(|_| reachable && !record.held).map(unanswered),
+        ],
+    };
+    blockers.into_iter().flatten().filter(move |_| differs)
 }
 
 fn held(record: &Record) -> Option<Blocker> {
@@ -41,11 +45,12 @@ fn held(record: &Record) -> Option<Blocker> {
 }
 
 fn withheld(record: &Record) -> Option<Blocker> {
-    let withheld = record.withheld.as_ref()?;
-    let (rule, sentence) = match withheld {
+    let (rule, sentence) = match record.withheld.as_ref()? {
         Withheld::Ended { job, status } => (
             "ended",
-            format!("its job {job} ended as {status}, and nobody has desired the software again"),
+            format!(
+                "its job {job} ended as {status}: desire the software again, or `refit device retry`"
+            ),
         ),
         Withheld::Capped => (
             "capped",
@@ -62,36 +67,44 @@ fn withheld(record: &Record) -> Option<Blocker> {
     Some(Blocker { rule, sentence })
 }
 
-fn offline(record: &Record, reachable: bool) -> Option<Blocker> {
-    let waits = record.job.is_some() && !reachable;
-    waits.then(|| Blocker {
+fn offline(reachable: bool) -> Option<Blocker> {
+    (!reachable).then(|| Blocker {
         rule: "offline",
         sentence: "it is not connected: it is told when it subscribes".into(),
     })
 }
 
-fn in_flight(record: &Record, reachable: bool) -> Option<Blocker> {
-    let job = record.job.as_ref().filter(|_| reachable && !record.held)?;
-    let (rule, sentence) = match &job.stage {
-        Stage::Queued => ("queued", format!("its job {} is about to be sent", job.id)),
-        Stage::Sent { .. } => (
-            "sent",
-            format!("it was sent job {} and has not answered yet", job.id),
-        ),
-        Stage::Running { progress, .. } => {
-            let phase = progress.phase.as_deref().unwrap_or("at work");
-            let percent = progress
-                .percent
-                .map_or_else(String::new, |p| format!(" {p} %"));
-            (
-                "running",
-                format!("it is updating now (job {}: {phase}{percent})", job.id),
-            )
-        }
+fn unanswered(job: &Job) -> Blocker {
+    match job.stage {
+        Stage::Queued => Blocker {
+            rule: "queued",
+            sentence: format!("its job {} is about to be sent", job.id),
+        },
+        Stage::Sent { .. } | Stage::Running { .. } => Blocker {
+            rule: "sent",
+            sentence: format!("it was sent job {} and has not answered yet", job.id),
+        },
+    }
+}
+
+fn running(job: &Job, reachable: bool) -> Option<Blocker> {
+    let Stage::Running { progress, .. } = &job.stage else {
+        return None;
     };
-    debug_assert!(
-        job.status() != Status::Succeeded,
-        "an open job has not ended"
-    );
-    Some(Blocker { rule, sentence })
+    let phase = progress.phase.as_deref().unwrap_or("at work");
+    let percent = progress
+        .percent
+        .map_or_else(String::new, |p| format!(" {p} %"));
+    let away = if reachable {
+        ""
+    } else {
+        "; not connected at the moment"
+    };
+    Some(Blocker {
+        rule: "running",
+        sentence: format!(
+            "it is updating now (job {}: {phase}{percent}{away})",
+            job.id
+        ),
+    })
 }
