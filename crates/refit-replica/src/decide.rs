@@ -9,7 +9,7 @@ mod update;
 use refit_protocol::job::Status;
 
 use crate::delta;
-use crate::effect::Decision;
+use crate::effect::{Answer, Decision};
 use crate::input::{Context, Input};
 use crate::job;
 use crate::record::{JobEntry, Record};
@@ -17,7 +17,8 @@ use crate::speaker::Speaker;
 use crate::watch::Watch;
 
 /// Decides what follows from `input`. The record and its watch are changed in place; if `changed` is false in the
-/// answer, the record is as it was.
+/// answer, the record is as it was. Whoever could not store the record drops the watch with it and begins again with
+/// a fresh one: that only lengthens timers.
 pub fn decide(
     record: &mut Record,
     watch: &mut Watch,
@@ -56,7 +57,10 @@ fn hold(draft: &mut Draft<'_, '_>, held: bool) {
     if draft.record.held != held {
         draft.record.held = held;
         draft.decision.changed = true;
-        ask::tell(draft);
+        // Nothing new is due to a device that is now held.
+        if !held {
+            ask::tell(draft);
+        }
     }
 }
 
@@ -100,10 +104,23 @@ impl Draft<'_, '_> {
             }
             self.watch.delta_leaves(self.record, self.context);
         }
+        self.answer_as_it_ends();
         if self.decision.changed {
             self.watch.note(self.record, self.context.now.mono);
         }
         self.watch.follow(self.record, self.context);
         self.decision
+    }
+
+    /// The answer leaves when all of this is durable, so it tells the state that its job has then.
+    fn answer_as_it_ends(&mut self) {
+        let Some(Answer::Accepted(accepted)) = &mut self.decision.answer else {
+            return;
+        };
+        if let Some((id, status)) = &mut accepted.job
+            && let Some(entry) = self.decision.jobs.iter().find(|entry| entry.id == *id)
+        {
+            *status = entry.status;
+        }
     }
 }

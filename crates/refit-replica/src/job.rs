@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 use refit_protocol::job::{JobId, Progress, Saying, Status};
-use refit_protocol::software_url::same;
+use refit_protocol::software_url::{same, without_grant};
 
 use crate::decide::Draft;
 use crate::record::{Failures, Job, JobEntry, PAST_JOBS_MAX, PastJob, Stage, Withheld};
@@ -12,7 +12,7 @@ const FAILURES_KEPT_MAX: usize = 4;
 
 /// Opens a job for the desired software.
 pub(crate) fn open(draft: &mut Draft<'_, '_>, origin: String) {
-    let Some(software_url) = draft.record.desired_software().map(String::from) else {
+    let Some(software_url) = draft.record.desired_software().map(without_grant) else {
         return;
     };
     let job = Job {
@@ -91,7 +91,8 @@ pub(crate) fn end(draft: &mut Draft<'_, '_>, status: Status, reason: Option<Stri
     }
 }
 
-/// After an end without success the wish stays, but nothing is sent for it (semantics 27).
+/// After an end without success the wish stays, but nothing is sent for it (semantics 27). The reason that is kept is
+/// the one that has to go: after the last failure that is allowed, desiring the same again would not do.
 fn withhold(draft: &mut Draft<'_, '_>, job: &Job, status: Status) {
     if status == Status::Failed {
         count_failure(draft, &job.software_url);
@@ -104,12 +105,24 @@ fn withhold(draft: &mut Draft<'_, '_>, job: &Job, status: Status) {
         .record
         .desired_software()
         .is_some_and(|url| same(url, &job.software_url));
-    if without_success && still_desired {
-        draft.record.withheld = Some(Withheld::Ended {
+    if !without_success || !still_desired {
+        return;
+    }
+    draft.record.withheld = Some(match capped(draft, &job.software_url) {
+        true => Withheld::Capped,
+        false => Withheld::Ended {
             job: job.id.clone(),
             status,
-        });
-    }
+        },
+    });
+}
+
+/// Tells whether this software failed here as often as it may (semantics 33).
+pub(crate) fn capped(draft: &Draft<'_, '_>, software_url: &str) -> bool {
+    draft.record.failures.iter().any(|failed| {
+        same(&failed.software_url, software_url)
+            && failed.count >= draft.context.policy.failures_max
+    })
 }
 
 fn count_failure(draft: &mut Draft<'_, '_>, software_url: &str) {

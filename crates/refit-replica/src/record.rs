@@ -36,7 +36,7 @@ pub struct Record {
 pub struct Job {
     /// Its globally unique ID; a resend keeps it.
     pub id: JobId,
-    /// The software that the device should run, as it was desired.
+    /// The software that the device should run, as it was desired, without a grant.
     pub software_url: String,
     /// The software that it reported when the job was opened.
     pub previous: Option<String>,

@@ -5,12 +5,14 @@ use alloc::string::String;
 use refit_protocol::diff::SOFTWARE_URL;
 use refit_protocol::job::{JobId, Progress, Saying, Status};
 use refit_protocol::rejection::{Code, Rejection};
-use refit_protocol::software_url::same;
+use refit_protocol::software_url::{same, without_grant};
+use refit_protocol::update::Update;
 use serde_json::{Map, Value};
 
 use crate::decide::Draft;
 use crate::effect::Event;
 use crate::job;
+use crate::record::{Job, Record};
 
 /// An acknowledgement, taken apart from the update that carried it.
 pub(super) struct Word {
@@ -22,7 +24,7 @@ pub(super) struct Word {
 
 /// What an acknowledgement came to.
 pub(super) enum Heard {
-    /// It is of the open job, or of one that succeeded: the rest of the update counts.
+    /// It is of the newest job: the rest of the update counts.
     Counts(Status),
     /// It repeats how a job ended: answered the same again, and what it reports of the software is old.
     Repeats(Status),
@@ -43,7 +45,18 @@ pub(super) fn acknowledge(
     {
         return Ok(Heard::Counts(hear_open(draft, word, reported)));
     }
-    hear_past(draft, &word)
+    hear_past(draft, &word, reported.as_ref())
+}
+
+/// Tells whether an update only says again how a job ended. Such a one changes nothing, so no version guards it: its
+/// sender repeats it because the answer was lost.
+pub(super) fn repeats(record: &Record, update: &Update) -> bool {
+    let (Some(id), Some(saying)) = (&update.job_id, update.saying) else {
+        return false;
+    };
+    record.past_job(id).is_some_and(|past| {
+        end_given(saying, &past.software_url, update.reported.as_ref()) == Some(past.status)
+    })
 }
 
 fn hear_open(
@@ -58,58 +71,77 @@ fn hear_open(
     let Some(saying) = word.saying else {
         return status;
     };
-    let Some(end) = job::end_of(saying) else {
+    let Some(end) = end_given(saying, &open.software_url, reported.as_ref()) else {
         job::run(draft, word.progress);
         return Status::Running;
     };
-    let (end, reason) = match end {
-        Status::Succeeded => success(&open.software_url.clone(), reported),
-        other => (other, word.reason),
+    if end == Status::Succeeded {
+        let runs = without_grant(&open.software_url);
+        let reported = reported.get_or_insert_default();
+        reported.entry(SOFTWARE_URL).or_insert(Value::String(runs));
+    }
+    let contradicts = saying == Saying::Success && end == Status::Failed;
+    let reason = match contradicts {
+        true => Some("the device said SUCCESS and reported other software than the job's".into()),
+        false => word.reason,
     };
     job::end(draft, end, reason, true);
     end
 }
 
-/// SUCCESS with another reported software is a failure, with that reason.
-fn success(
+/// Returns the end that a word gives a job; SUCCESS with another reported software, or none at all, is a failure.
+fn end_given(
+    saying: Saying,
     software_url: &str,
-    reported: &mut Option<Map<String, Value>>,
-) -> (Status, Option<String>) {
-    let reported = reported.get_or_insert_default();
-    match reported.get(SOFTWARE_URL) {
-        Some(Value::String(url)) if !same(url, software_url) => {
-            let reason = "the device said SUCCESS and reported other software than the job's";
-            (Status::Failed, Some(reason.into()))
-        }
-        Some(Value::String(_)) => (Status::Succeeded, None),
-        Some(_) => {
-            let reason = "the device said SUCCESS and reported that it has no software";
-            (Status::Failed, Some(reason.into()))
-        }
-        None => {
-            reported.insert(SOFTWARE_URL.into(), software_url.into());
-            (Status::Succeeded, None)
-        }
-    }
+    reported: Option<&Map<String, Value>>,
+) -> Option<Status> {
+    let end = job::end_of(saying)?;
+    let other = match reported.and_then(|reported| reported.get(SOFTWARE_URL)) {
+        None => false,
+        Some(Value::String(url)) => !same(url, software_url),
+        Some(_) => true,
+    };
+    Some(match end {
+        Status::Succeeded if other => Status::Failed,
+        end => end,
+    })
 }
 
-fn hear_past(draft: &mut Draft<'_, '_>, word: &Word) -> Result<Heard, Rejection> {
+fn hear_past(
+    draft: &mut Draft<'_, '_>,
+    word: &Word,
+    reported: Option<&Map<String, Value>>,
+) -> Result<Heard, Rejection> {
     let Some(past) = draft.record.past_job(&word.job_id) else {
         return Err(conflict(
             "there is no such job of this device, or it is long over".into(),
         ));
     };
     let status = past.status;
-    let same_end = word.saying.and_then(job::end_of) == Some(status);
-    if same_end || (word.saying.is_none() && status == Status::Succeeded) {
-        return Ok(Heard::Repeats(status));
-    }
-    if word.saying == Some(Saying::Success) {
-        late_success(draft, &word.job_id);
+    match word.saying {
+        // No word of an end, only a report: it stands if the device can know of no later job.
+        None if status == Status::Succeeded && is_newest(draft.record, &word.job_id) => {
+            return Ok(Heard::Counts(status));
+        }
+        None => {}
+        Some(saying) => {
+            let end = end_given(saying, &past.software_url, reported);
+            if end == Some(status) {
+                return Ok(Heard::Repeats(status));
+            }
+            if end == Some(Status::Succeeded) {
+                late_success(draft, &word.job_id);
+            }
+        }
     }
     Err(conflict(format!(
         "the job has ended as {status}; what counts is the newest delta"
     )))
+}
+
+/// Tells whether no job came after this ended one.
+pub(super) fn is_newest(record: &Record, id: &JobId) -> bool {
+    record.job.is_none() && record.past.last().is_some_and(|job| job.id == *id)
 }
 
 fn conflict(message: String) -> Rejection {
@@ -129,16 +161,14 @@ fn late_success(draft: &mut Draft<'_, '_>, id: &JobId) {
     let later_spoken = draft.record.past[at + 1..]
         .iter()
         .any(|job| job.acknowledged)
-        || draft
-            .record
-            .job
-            .as_ref()
-            .is_some_and(crate::record::Job::acknowledged);
+        || draft.record.job.as_ref().is_some_and(Job::acknowledged);
     if !without_word || past.late_success || later_spoken {
         return;
     }
     let software_url = past.software_url.clone();
     draft.record.past[at].late_success = true;
+    // An older job's SUCCESS that still comes after this one is older news.
+    draft.record.past[at].acknowledged = true;
     draft.decision.changed = true;
     draft.decision.events.push(Event::LateSuccess(id.clone()));
     super::update::runs(draft, software_url);

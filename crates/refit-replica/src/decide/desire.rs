@@ -97,13 +97,7 @@ pub(super) fn open_unless_capped(draft: &mut Draft<'_, '_>, origin: String) {
     let Some(desired) = draft.record.desired_software() else {
         return;
     };
-    let failed = draft
-        .record
-        .failures
-        .iter()
-        .find(|f| same(&f.software_url, desired))
-        .map_or(0, |f| f.count);
-    if failed >= draft.context.policy.failures_max {
+    if job::capped(draft, desired) {
         draft.record.withheld = Some(Withheld::Capped);
         draft.decision.changed = true;
         return;

@@ -2,18 +2,18 @@
 
 use alloc::string::String;
 use refit_protocol::diff::SOFTWARE_URL;
-use refit_protocol::document::json_bytes;
+use refit_protocol::document::{json_bytes, value_bytes};
 use refit_protocol::job::{JobId, Status};
 use refit_protocol::limits::STATE_BYTES_MAX;
 use refit_protocol::merge::merge;
 use refit_protocol::rejection::{Code, Rejection};
 use refit_protocol::reply::{Accepted, Changed, Rejected};
-use refit_protocol::software_url::same;
+use refit_protocol::software_url::{same, without_grant};
 use refit_protocol::update::Update;
 use serde_json::{Map, Value};
 
 use crate::decide::Draft;
-use crate::decide::acknowledge::{Heard, Word, acknowledge};
+use crate::decide::acknowledge::{self, Heard, Word, acknowledge};
 use crate::decide::desire::{self, Wish};
 use crate::delta;
 use crate::effect::{Answer, Event};
@@ -63,12 +63,19 @@ fn apply(
     mut update: Update,
 ) -> Result<Done, Rejection> {
     speaker.may_say(&update)?;
-    version_is(draft.record, update.version)?;
+    if !acknowledge::repeats(draft.record, &update) {
+        version_is(draft.record, update.version)?;
+    }
     fits(draft.record, &update)?;
     let wish = match &mut update.desired {
         Some(desired) => desire::wish(desired, draft)?,
         None => Wish::Silent,
     };
+    if let Some(reported) = &mut update.reported {
+        keep_no_grant(reported);
+    }
+    // A report without a word of RUNNING or an end is a bare one, whether or not it names its job (semantics 29).
+    let bare = update.saying.is_none();
     let heard = hear(draft, &mut update)?;
     let changed = merge_states(draft, update.desired, update.reported);
     desire::follow(draft, wish, speaker);
@@ -77,7 +84,7 @@ fn apply(
         .as_ref()
         .is_some_and(|part| part.contains_key(SOFTWARE_URL))
     {
-        software_reported(draft, heard.is_none());
+        software_reported(draft, bare);
     }
     Ok(Done {
         job: job_of_answer(draft, heard),
@@ -98,39 +105,49 @@ fn version_is(record: &Record, wanted: Option<u64>) -> Result<(), Rejection> {
     }
 }
 
-/// The states may not outgrow their bound. Merging cannot add more than the update holds, so only a record that is
-/// near the bound is merged twice.
+/// The states may not outgrow their bound, and may always shrink. Merging cannot add more than the update holds, so
+/// only a record that is near the bound is merged twice.
 fn fits(record: &Record, update: &Update) -> Result<(), Rejection> {
-    let patches = [
-        (&record.desired, &update.desired),
-        (&record.reported, &update.reported),
-    ];
-    let most: usize = patches
-        .iter()
-        .map(|(state, patch)| json_bytes(state) + patch.as_ref().map_or(0, json_bytes))
-        .sum();
+    let patch_bytes = |patch: &Option<Map<String, Value>>| patch.as_ref().map_or(0, json_bytes);
+    let before = states_bytes(&record.desired, &record.reported);
+    // The desired software counts twice: as the wish, and as the room to report it.
+    let most = before + 2 * patch_bytes(&update.desired) + patch_bytes(&update.reported);
     if most <= STATE_BYTES_MAX {
         return Ok(());
     }
-    let real: usize = patches
-        .into_iter()
-        .map(|(state, patch)| {
-            let mut state = state.clone();
-            if let Some(patch) = patch.clone() {
-                merge(&mut state, patch);
-            }
-            json_bytes(&state)
-        })
-        .sum();
-    if real <= STATE_BYTES_MAX {
+    let after = states_bytes(
+        &merged(&record.desired, update.desired.as_ref()),
+        &merged(&record.reported, update.reported.as_ref()),
+    );
+    if after <= STATE_BYTES_MAX.max(before) {
         return Ok(());
     }
     Err(Rejection::new(
         Code::TooLarge,
         alloc::format!(
-            "desired and reported together would have {real} bytes; the most is {STATE_BYTES_MAX}"
+            "desired and reported, with room to report the desired software, would have {after} bytes; the most is {STATE_BYTES_MAX}"
         ),
     ))
+}
+
+fn merged(state: &Map<String, Value>, patch: Option<&Map<String, Value>>) -> Map<String, Value> {
+    let mut state = state.clone();
+    if let Some(patch) = patch {
+        merge(&mut state, patch.clone());
+    }
+    state
+}
+
+/// Both states, with room to report the desired software: a plain SUCCESS writes it, and must never be too large.
+fn states_bytes(desired: &Map<String, Value>, reported: &Map<String, Value>) -> usize {
+    const MEMBER_BYTES: usize = r#","softwareURL":"#.len();
+    let url_bytes = |state: &Map<String, Value>| {
+        state
+            .get(SOFTWARE_URL)
+            .map_or(0, |url| MEMBER_BYTES + value_bytes(url))
+    };
+    let reserved = url_bytes(desired).saturating_sub(url_bytes(reported));
+    json_bytes(desired) + json_bytes(reported) + reserved
 }
 
 /// Hears what the update says of a job. A repetition's report of software is old and is dropped.
@@ -150,8 +167,7 @@ fn hear(
     match acknowledge(draft, word, &mut update.reported)? {
         Heard::Counts(status) => Ok(Some((job_id, status))),
         Heard::Repeats(status) => {
-            let newest = draft.record.job.is_none()
-                && draft.record.past.last().is_some_and(|job| job.id == job_id);
+            let newest = acknowledge::is_newest(draft.record, &job_id);
             match &mut update.reported {
                 Some(reported) if newest => drop(reported.remove(SOFTWARE_URL)),
                 reported => *reported = None,
@@ -176,16 +192,27 @@ fn merge_states(
     changed
 }
 
-/// The device runs this software, whatever became of the job that it names.
-pub(super) fn runs(draft: &mut Draft<'_, '_>, software_url: String) {
-    let mut patch = Map::new();
-    patch.insert(SOFTWARE_URL.into(), Value::String(software_url));
-    if merge_states(draft, None, Some(patch)).reported.is_some() {
-        software_reported(draft, false);
+/// A device may report the URL that it was given, grant and all. Grants are never stored (design §6), and a fresh one
+/// is no news.
+fn keep_no_grant(reported: &mut Map<String, Value>) {
+    if let Some(Value::String(url)) = reported.get_mut(SOFTWARE_URL) {
+        *url = without_grant(url);
     }
 }
 
-/// The device runs other software than before. `bare`: it named no job (semantics 29).
+/// The device runs this software, whatever became of the job that it names: as good as a bare report.
+pub(super) fn runs(draft: &mut Draft<'_, '_>, software_url: String) {
+    let mut patch = Map::new();
+    patch.insert(
+        SOFTWARE_URL.into(),
+        Value::String(without_grant(&software_url)),
+    );
+    if merge_states(draft, None, Some(patch)).reported.is_some() {
+        software_reported(draft, true);
+    }
+}
+
+/// The device runs other software than before. `bare`: it did not say so as the end of the open job (semantics 29).
 fn software_reported(draft: &mut Draft<'_, '_>, bare: bool) {
     if !delta::software_differs(draft.record) {
         draft.record.withheld = None;
