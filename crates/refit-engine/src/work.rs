@@ -148,6 +148,7 @@ impl<P: Clone + PartialEq> Work<P> {
             from: loaded.guard,
             record: loaded.record.clone(),
             jobs: std::mem::take(&mut self.jobs),
+            seen: None,
             at,
         })
     }

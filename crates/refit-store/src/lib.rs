@@ -1,2 +1,24 @@
 //! Where are the records, and are they durable?
+//!
+//! In and out: [`Operation`](store::Operation)s decided elsewhere go in, in batches; one
+//! [`Outcome`](store::Outcome) for each comes out when the whole batch is durable, never before. Records, histories
+//! and releases are read beside it through [`Reader`](reader::Reader)s.
+//!
+//! Absent on purpose: decisions. A store does not know what a device should be told; it knows whether a record still
+//! is the one that a decision was made from. No SQL and no transaction leave this room.
+//!
+//! Start reading at [`Store`](store::Store); then `reader.rs` and `release.rs`, then `sqlite.rs`, whose first page
+//! draws the threads, and `conformance.rs`: what any other store must do as well.
+//!
+//! Keeps: an acknowledged operation survives a kill at any moment (`tests/kill.rs`); a full disk fails what waits,
+//! acknowledges nothing, and heals (`tests/full.rs`); an I/O error stops the store, in doubt and saying so
+//! (`tests/outside.rs`); of two that decided from the same record, one is told so (`conformance/races.rs`); counters
+//! equal a recount (`conformance/jobs.rs`).
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod reader;
+pub mod release;
+pub mod sqlite;
+pub mod stats;
 pub mod store;

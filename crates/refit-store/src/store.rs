@@ -3,12 +3,54 @@
 //! Reading is done by a [`Reader`], of which each thread has its own; writing by [`Store::submit`], which answers on
 //! the store's own thread when the batch is durable.
 
-use refit_protocol::delta::Format;
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::mpsc;
+
 use refit_protocol::device_id::DeviceId;
-use refit_protocol::digest::Digest;
-use refit_protocol::job::{JobId, Status};
 use refit_protocol::time::Timestamp;
 use refit_replica::record::{JobEntry, Record};
+
+use crate::reader::Reader;
+use crate::release::{Added, NewRelease, Removed};
+use crate::stats::Stats;
+
+/// Durable records of devices, jobs and releases.
+pub trait Store: Send + Sync {
+    /// Writes a batch: each operation for itself, all in one commit. Returns at once; never waits for the disk.
+    ///
+    /// Operations on one device take effect in their order. A batch is not split: whoever has thousands of
+    /// operations submits slices of about 2,000, so that others need not wait long (semantics 40).
+    fn submit(&self, batch: Vec<Operation>, done: Done);
+
+    /// Writes a batch and waits until it is durable.
+    fn commit(&self, batch: Vec<Operation>) -> Result<Vec<Outcome>, Failure> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.submit(batch, Box::new(move |outcomes| drop(answer.send(outcomes))));
+        answered.recv().unwrap_or(Err(Failure::Closed))
+    }
+
+    /// Opens a reader for the calling thread to keep: it sees what is durable, and never waits for writers.
+    fn reader(&self) -> Result<Box<dyn Reader>, Failure>;
+
+    /// Records a release, and waits until it is durable.
+    fn add_release(&self, release: NewRelease) -> Result<Added, Failure>;
+
+    /// Removes a release unless a device desires its artifact, and waits until that is durable.
+    fn remove_release(&self, name: &str, version: &str) -> Result<Removed, Failure>;
+
+    /// Sets a small fact about the installation, and waits until it is durable.
+    fn put_meta(&self, key: &str, value: &str) -> Result<(), Failure>;
+
+    /// Returns how often this store was restored from a copy: the high bits of every version (semantics 22, 34).
+    fn epoch(&self) -> u16;
+
+    /// Tells whether writes can be expected to work.
+    fn health(&self) -> Health;
+
+    /// Returns what was counted since the store was opened.
+    fn stats(&self) -> Stats;
+}
 
 /// The dense number of a device in its store; never used again for another device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,10 +61,24 @@ pub struct DeviceKey(pub u64);
 pub struct Stored {
     /// The device's number.
     pub key: DeviceKey,
-    /// Rises with each write of this record, whatever it changes: the guard of a commit.
+    /// Rises by one with each write of this record, whatever that changes: the guard of a commit.
     pub revision: u64,
+    /// When the device itself last spoke, as of the last write.
+    pub seen: Option<Timestamp>,
+    /// When it was last written.
+    pub written: Timestamp,
     /// The record.
     pub record: Record,
+}
+
+impl Stored {
+    /// Returns what an operation that is decided from this record is guarded by.
+    pub const fn guard(&self) -> Guard {
+        Guard {
+            key: self.key,
+            revision: self.revision,
+        }
+    }
 }
 
 /// One record to write, with what must become durable together with it.
@@ -36,6 +92,8 @@ pub struct Operation {
     pub record: Record,
     /// The jobs that changed with it, as they are now.
     pub jobs: Vec<JobEntry>,
+    /// When the device itself last spoke; `None` leaves what is stored.
+    pub seen: Option<Timestamp>,
     /// When it was decided.
     pub at: Timestamp,
 }
@@ -54,29 +112,47 @@ pub struct Guard {
 pub enum Outcome {
     /// It is durable; this is the guard for the next one.
     Applied(Guard),
-    /// Somebody else was faster: the record has another revision, or exists already. Read it and decide again.
+    /// Somebody else was faster: the record has another revision or exists already, or the ID of a new job is
+    /// taken. Read it and decide again.
     Conflict,
-    /// The device is gone.
+    /// There is no device of this number.
     Missing,
 }
 
 /// Called once, on the store's thread, with one outcome per operation in their order, or with why the whole batch
-/// has none.
+/// has none. It must not block: nothing is written until it returns.
 pub type Done = Box<dyn FnOnce(Result<Vec<Outcome>, Failure>) + Send>;
 
 /// Why a call as a whole failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure {
-    /// There is no room. Nothing of the batch was written; reads go on.
+    /// There is no room. Nothing of the batch was written; reads go on, and writes work again when there is room.
     #[error("the disk is full")]
     Full,
+    /// So much waits to be written that no more is taken. Nothing of the batch was written.
+    #[error("too many writes are waiting")]
+    Busy,
     /// It may or may not be durable: acknowledge nothing, reopen, look (research: store §5).
     #[error("the outcome is unknown")]
-    Unknown(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Unknown(#[source] Arc<dyn Error + Send + Sync>),
+    /// An earlier failure left the store in doubt; nothing was tried. Only reopening helps.
+    #[error("the store stopped after an earlier failure: {0}")]
+    Broken(Arc<str>),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
     /// What was read is not what was written.
     #[error("a stored record cannot be read: {0}")]
     Corrupt(String),
+}
+
+/// Whether writes can be expected to work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// The last write worked.
+    Healthy,
+    /// The last write found no room; it is tried again by itself.
+    Full,
+    /// The store has stopped, for this reason; the process should stop too.
+    Broken(Arc<str>),
 }

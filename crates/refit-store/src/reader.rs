@@ -1,0 +1,131 @@
+//! What can be asked of a store. Lists are read page by page, each page after the last key of the one before, so
+//! that they stay right while records come and change, and cost the same at the end as at the beginning.
+
+use refit_protocol::device_id::DeviceId;
+use refit_protocol::digest::Digest;
+use refit_protocol::job::{JobId, Status};
+use refit_protocol::time::Timestamp;
+use refit_replica::record::JobEntry;
+
+use crate::release::Release;
+use crate::store::{Failure, Stored};
+
+/// Reads what is durable. Each call sees one moment; two calls may see two.
+pub trait Reader: Send {
+    /// Returns the record of a device.
+    fn load(&mut self, device: &DeviceId) -> Result<Option<Stored>, Failure>;
+
+    /// Returns the records of several devices, in the order asked, of one moment.
+    fn load_many(&mut self, devices: &[DeviceId]) -> Result<Vec<Option<Stored>>, Failure>;
+
+    /// Lists devices by ID, from behind `after`.
+    fn devices(
+        &mut self,
+        after: Option<&DeviceId>,
+        limit: usize,
+    ) -> Result<Vec<DeviceRow>, Failure>;
+
+    /// Returns a job and its device.
+    fn job(&mut self, id: &JobId) -> Result<Option<JobRow>, Failure>;
+
+    /// Lists the jobs of a device, the newest first, from before `before`.
+    fn jobs_of(
+        &mut self,
+        device: &DeviceId,
+        before: Option<JobNumber>,
+        limit: usize,
+    ) -> Result<Vec<JobRow>, Failure>;
+
+    /// Lists all jobs, or those in one state, the newest first, from before `before`.
+    fn jobs(
+        &mut self,
+        status: Option<Status>,
+        before: Option<JobNumber>,
+        limit: usize,
+    ) -> Result<Vec<JobRow>, Failure>;
+
+    /// Returns the devices whose open job is RUNNING: their timers run although nobody has asked for them.
+    fn running(&mut self) -> Result<Vec<DeviceId>, Failure>;
+
+    /// Lists all releases by name, each name's in the order of its versions.
+    fn releases(&mut self) -> Result<Vec<Release>, Failure>;
+
+    /// Returns a release.
+    fn release(&mut self, name: &str, version: &str) -> Result<Option<Release>, Failure>;
+
+    /// Returns the releases that have this artifact: one, unless the same bytes were added under several names.
+    fn releases_of(&mut self, digest: &Digest) -> Result<Vec<Release>, Failure>;
+
+    /// Tells who desires an artifact of the depot.
+    fn desires(&mut self, digest: &Digest) -> Result<Desires, Failure>;
+
+    /// Returns how many devices and jobs there are, from counters kept with every commit.
+    fn counts(&mut self) -> Result<Counts, Failure>;
+
+    /// Returns the same by counting; slow, for checks.
+    fn recount(&mut self) -> Result<Counts, Failure>;
+
+    /// Returns a small fact about the installation.
+    fn meta(&mut self, key: &str) -> Result<Option<String>, Failure>;
+}
+
+/// A device, as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRow {
+    /// Its ID: the key of the list.
+    pub id: DeviceId,
+    /// The version of its record.
+    pub version: u64,
+    /// The software that is desired.
+    pub desired_software: Option<String>,
+    /// The software that it last reported.
+    pub reported_software: Option<String>,
+    /// Its open job.
+    pub job: Option<(JobId, Status)>,
+    /// When it last spoke, as of the last write.
+    pub seen: Option<Timestamp>,
+}
+
+/// The place of a job in the order of opening: the key of its lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobNumber(pub u64);
+
+/// A job of the history, open or ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobRow {
+    /// Its place in the order of opening.
+    pub number: JobNumber,
+    /// Its device.
+    pub device: DeviceId,
+    /// The job.
+    pub entry: JobEntry,
+}
+
+/// Who desires an artifact.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Desires {
+    /// How many devices.
+    pub devices: u64,
+    /// One of them.
+    pub first: Option<DeviceId>,
+}
+
+/// How many there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Devices.
+    pub devices: u64,
+    /// Jobs of the history, in the order of [`Status::ALL`].
+    pub jobs: [u64; Status::ALL.len()],
+}
+
+impl Counts {
+    /// Returns how many jobs are in this state.
+    pub fn jobs_in(&self, status: Status) -> u64 {
+        Status::ALL
+            .iter()
+            .zip(self.jobs)
+            .find_map(|(state, count)| (*state == status).then_some(count))
+            .unwrap_or_default()
+    }
+}

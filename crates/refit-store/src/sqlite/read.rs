@@ -1,0 +1,312 @@
+//! Reading: one connection, its statements prepared once, each call one moment of the database.
+
+use std::sync::Arc;
+
+use refit_protocol::device_id::DeviceId;
+use refit_protocol::diff::SOFTWARE_URL;
+use refit_protocol::digest::Digest;
+use refit_protocol::job::{JobId, Progress, Status};
+use refit_protocol::time::Timestamp;
+use refit_replica::record::{JobEntry, Record};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use serde_json::{Map, Value};
+
+use crate::reader::{Counts, Desires, DeviceRow, JobNumber, JobRow, Reader};
+use crate::release::Release;
+use crate::sqlite::Shared;
+use crate::sqlite::fault::unreadable as failed;
+use crate::sqlite::release::{self, device_id, unreadable};
+use crate::sqlite::row::{self, Control, Unreadable};
+use crate::store::{DeviceKey, Failure, Stored};
+
+const LOAD: &str = "SELECT num, revision, version, seen, written, desired, reported, control
+     FROM device WHERE ext_id = ?";
+const DEVICES: &str = "SELECT ext_id, version, seen, desired, reported, control
+     FROM device WHERE ext_id > ? ORDER BY ext_id LIMIT ?";
+const JOB: &str = "SELECT seq, ext_id, id, software, previous, origin, status, opened, sent, started, ended, phase,
+     percent, reason FROM job JOIN device USING (num)";
+
+/// A connection that reads.
+pub(super) struct SqliteReader {
+    connection: Connection,
+    shared: Arc<Shared>,
+}
+
+impl SqliteReader {
+    pub(super) const fn new(connection: Connection, shared: Arc<Shared>) -> Self {
+        Self { connection, shared }
+    }
+
+    /// Returns the connection, unless the store has stopped: what it shows then may not be what reopening shows.
+    fn ready(&self) -> Result<&Connection, Failure> {
+        self.shared.condition.check()?;
+        Ok(&self.connection)
+    }
+
+    fn list<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Failure> {
+        list(self.ready()?, sql, params, read).map_err(failed)
+    }
+}
+
+impl Reader for SqliteReader {
+    fn load(&mut self, device: &DeviceId) -> Result<Option<Stored>, Failure> {
+        load(self.ready()?, device).map_err(failed)
+    }
+
+    fn load_many(&mut self, devices: &[DeviceId]) -> Result<Vec<Option<Stored>>, Failure> {
+        let moment = self.ready()?.unchecked_transaction().map_err(failed)?;
+        let stored = devices.iter().map(|device| load(&moment, device));
+        let stored = stored.collect::<Result<_, _>>().map_err(failed)?;
+        moment.finish().map_err(failed)?;
+        Ok(stored)
+    }
+
+    fn devices(
+        &mut self,
+        after: Option<&DeviceId>,
+        limit: usize,
+    ) -> Result<Vec<DeviceRow>, Failure> {
+        let after = after.map_or("", DeviceId::as_str);
+        self.list(DEVICES, params![after, limit as i64], read_device)
+    }
+
+    fn job(&mut self, id: &JobId) -> Result<Option<JobRow>, Failure> {
+        let found = self.list(&format!("{JOB} WHERE id = ?"), [id.as_str()], read_job)?;
+        Ok(found.into_iter().next())
+    }
+
+    fn jobs_of(
+        &mut self,
+        device: &DeviceId,
+        before: Option<JobNumber>,
+        limit: usize,
+    ) -> Result<Vec<JobRow>, Failure> {
+        let sql = format!(
+            "{JOB} WHERE job.num = (SELECT num FROM device WHERE ext_id = ?) AND seq < ? ORDER BY seq DESC LIMIT ?"
+        );
+        self.list(
+            &sql,
+            params![device.as_str(), bound(before), limit as i64],
+            read_job,
+        )
+    }
+
+    fn jobs(
+        &mut self,
+        status: Option<Status>,
+        before: Option<JobNumber>,
+        limit: usize,
+    ) -> Result<Vec<JobRow>, Failure> {
+        let (before, limit) = (bound(before), limit as i64);
+        match status {
+            None => {
+                let sql = format!("{JOB} WHERE seq < ? ORDER BY seq DESC LIMIT ?");
+                self.list(&sql, params![before, limit], read_job)
+            }
+            Some(status) => {
+                let sql = format!("{JOB} WHERE status = ? AND seq < ? ORDER BY seq DESC LIMIT ?");
+                self.list(&sql, params![row::code(status), before, limit], read_job)
+            }
+        }
+    }
+
+    fn running(&mut self) -> Result<Vec<DeviceId>, Failure> {
+        // The state stands in the text, so that the partial index is seen to fit.
+        let sql = format!(
+            "SELECT ext_id FROM device WHERE open = {} ORDER BY num",
+            row::RUNNING
+        );
+        self.list(&sql, (), |row| device_id(row, 0))
+    }
+
+    fn releases(&mut self) -> Result<Vec<Release>, Failure> {
+        let sql = format!(
+            "SELECT {} FROM release ORDER BY name, place",
+            release::COLUMNS
+        );
+        self.list(&sql, (), release::read)
+    }
+
+    fn release(&mut self, name: &str, version: &str) -> Result<Option<Release>, Failure> {
+        release::find(self.ready()?, name, version).map_err(failed)
+    }
+
+    fn releases_of(&mut self, digest: &Digest) -> Result<Vec<Release>, Failure> {
+        let sql = format!(
+            "SELECT {} FROM release WHERE digest = ? ORDER BY seq",
+            release::COLUMNS
+        );
+        self.list(&sql, [digest.as_bytes()], release::read)
+    }
+
+    fn desires(&mut self, digest: &Digest) -> Result<Desires, Failure> {
+        let moment = self.ready()?.unchecked_transaction().map_err(failed)?;
+        let desires = release::desires(&moment, digest).map_err(failed)?;
+        moment.finish().map_err(failed)?;
+        Ok(desires)
+    }
+
+    fn counts(&mut self) -> Result<Counts, Failure> {
+        let counters = self.list("SELECT kind, n FROM counter", (), pair)?;
+        let mut counts = Counts::default();
+        for (kind, count) in counters {
+            match kind.checked_sub(1) {
+                Some(job) if job >= 0 => put(&mut counts, job, count)?,
+                _ => counts.devices = count.cast_unsigned(),
+            }
+        }
+        Ok(counts)
+    }
+
+    fn recount(&mut self) -> Result<Counts, Failure> {
+        let mut counts = Counts::default();
+        let moment = self.ready()?.unchecked_transaction().map_err(failed)?;
+        let devices = list(&moment, "SELECT 0, count(*) FROM device", (), pair).map_err(failed)?;
+        let jobs = list(
+            &moment,
+            "SELECT status, count(*) FROM job GROUP BY status",
+            (),
+            pair,
+        );
+        let jobs = jobs.map_err(failed)?;
+        moment.finish().map_err(failed)?;
+        counts.devices = devices.iter().map(|(_, count)| count.cast_unsigned()).sum();
+        for (status, count) in jobs {
+            put(&mut counts, status, count)?;
+        }
+        Ok(counts)
+    }
+
+    fn meta(&mut self, key: &str) -> Result<Option<String>, Failure> {
+        let found = self.list("SELECT value FROM meta WHERE key = ?", [key], |row| {
+            row.get(0)
+        })?;
+        Ok(found.into_iter().next())
+    }
+}
+
+fn list<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection
+        .prepare_cached(sql)?
+        .query_map(params, read)?
+        .collect()
+}
+
+fn pair(row: &Row<'_>) -> rusqlite::Result<(i64, i64)> {
+    Ok((row.get(0)?, row.get(1)?))
+}
+
+fn put(counts: &mut Counts, code: i64, count: i64) -> Result<(), Failure> {
+    let status = row::status(code).map_err(|why| Failure::Corrupt(why.to_string()))?;
+    for (state, slot) in Status::ALL.iter().zip(&mut counts.jobs) {
+        if *state == status {
+            *slot = count.cast_unsigned();
+        }
+    }
+    Ok(())
+}
+
+/// The numbers of jobs that come before `before`, or all.
+fn bound(before: Option<JobNumber>) -> i64 {
+    before.map_or(i64::MAX, |number| number.0.cast_signed())
+}
+
+fn load(connection: &Connection, device: &DeviceId) -> rusqlite::Result<Option<Stored>> {
+    connection
+        .prepare_cached(LOAD)?
+        .query_row([device.as_str()], read_stored)
+        .optional()
+}
+
+fn read_stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    let mut record = Record {
+        version: row.get::<_, i64>(2)?.cast_unsigned(),
+        desired: document(row, 5)?,
+        reported: document(row, 6)?,
+        ..Record::default()
+    };
+    if let Some(control) = control(row, 7)? {
+        control
+            .fill(&mut record)
+            .map_err(|why| unreadable(7, why))?;
+    }
+    Ok(Stored {
+        key: DeviceKey(row.get::<_, i64>(0)?.cast_unsigned()),
+        revision: row.get::<_, i64>(1)?.cast_unsigned(),
+        seen: time(row, 3)?,
+        written: Timestamp(row.get::<_, i64>(4)?.cast_unsigned()),
+        record,
+    })
+}
+
+fn read_device(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
+    let job = match control(row, 5)? {
+        Some(control) => control.open_job().map_err(|why| unreadable(5, why))?,
+        None => None,
+    };
+    Ok(DeviceRow {
+        id: device_id(row, 0)?,
+        version: row.get::<_, i64>(1)?.cast_unsigned(),
+        desired_software: software(document(row, 3)?),
+        reported_software: software(document(row, 4)?),
+        job,
+        seen: time(row, 2)?,
+    })
+}
+
+fn read_job(row: &Row<'_>) -> rusqlite::Result<JobRow> {
+    let id = row.get_ref(2)?.as_str()?;
+    Ok(JobRow {
+        number: JobNumber(row.get::<_, i64>(0)?.cast_unsigned()),
+        device: device_id(row, 1)?,
+        entry: JobEntry {
+            id: row::job_id(id).map_err(|why| unreadable(2, why))?,
+            software_url: row.get(3)?,
+            previous: row.get(4)?,
+            origin: row.get(5)?,
+            status: row::status(row.get(6)?).map_err(|why| unreadable(6, why))?,
+            opened: Timestamp(row.get::<_, i64>(7)?.cast_unsigned()),
+            sent: time(row, 8)?,
+            started: time(row, 9)?,
+            ended: time(row, 10)?,
+            progress: Progress {
+                phase: row.get(11)?,
+                percent: row.get(12)?,
+            },
+            reason: row.get(13)?,
+        },
+    })
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    let stored: Option<i64> = row.get(column)?;
+    Ok(stored.map(|at| Timestamp(at.cast_unsigned())))
+}
+
+fn document(row: &Row<'_>, column: usize) -> rusqlite::Result<Map<String, Value>> {
+    let text = row.get_ref(column)?.as_bytes()?;
+    serde_json::from_slice(text).map_err(|error| unreadable(column, Unreadable(error.to_string())))
+}
+
+fn control<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Option<Control<'r>>> {
+    let text = row.get_ref(column)?.as_str_or_null()?;
+    let control = text.map(serde_json::from_str).transpose();
+    control.map_err(|error| unreadable(column, Unreadable(error.to_string())))
+}
+
+fn software(mut document: Map<String, Value>) -> Option<String> {
+    match document.remove(SOFTWARE_URL) {
+        Some(Value::String(url)) => Some(url),
+        _ => None,
+    }
+}
