@@ -41,6 +41,11 @@ impl Commits {
         Some((ticket, batch))
     }
 
+    /// Tells whether nothing gathers and nothing is under way.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.gathered.is_empty() && self.in_flight.is_empty()
+    }
+
     /// Returns the devices of a batch that came back, in the order of its operations.
     pub(crate) fn came_back(&mut self, ticket: u64) -> Vec<DeviceId> {
         self.in_flight.remove(&ticket).unwrap_or_default()

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use refit_protocol::device_id::DeviceId;
@@ -29,11 +30,8 @@ pub struct Event {
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EventKind {
-    /// A device connected.
-    Connected,
-    /// A device's connection ended.
-    Disconnected,
-    /// Desired or reported state changed; the record has this version now.
+    /// Desired or reported state changed; the record has this version now. Told only while somebody follows: a busy
+    /// fleet would push everything else out of what is kept.
     StateChanged {
         /// The version.
         version: u64,
@@ -64,6 +62,7 @@ pub enum EventKind {
 pub struct Feed {
     kept: Mutex<Kept>,
     changed: Notify,
+    followers: AtomicUsize,
 }
 
 struct Kept {
@@ -92,6 +91,7 @@ impl Feed {
         Arc::new(Self {
             kept: Mutex::new(kept),
             changed: Notify::new(),
+            followers: AtomicUsize::new(0),
         })
     }
 
@@ -132,6 +132,16 @@ impl Feed {
         Since::Events(kept.events.iter().skip(skip).take(most).cloned().collect())
     }
 
+    /// Counts a follower for as long as the guard lives.
+    pub fn follow(self: &Arc<Self>) -> Following {
+        self.followers.fetch_add(1, Ordering::AcqRel);
+        Following(Arc::clone(self))
+    }
+
+    pub(crate) fn is_followed(&self) -> bool {
+        self.followers.load(Ordering::Acquire) > 0
+    }
+
     /// Waits until there is an event after a number.
     pub async fn wait(&self, number: u64) {
         loop {
@@ -140,6 +150,24 @@ impl Feed {
                 return;
             }
             changed.await;
+        }
+    }
+}
+
+/// One who follows the feed.
+pub struct Following(Arc<Feed>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.followers.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl From<refit_replica::effect::Event> for EventKind {
+    fn from(event: refit_replica::effect::Event) -> Self {
+        match event {
+            refit_replica::effect::Event::Reverted(job) => Self::Reverted(job),
+            refit_replica::effect::Event::LateSuccess(job) => Self::LateSuccess(job),
         }
     }
 }
@@ -154,7 +182,7 @@ mod tests {
         assert_eq!(feed.since(0, 10), Since::Events(Vec::new()));
         assert_eq!(feed.since(5, 10), Since::TooOld { newest: 0 });
         for _ in 0..KEPT_EVENTS_MAX + 2 {
-            feed.add(Timestamp(1), None, EventKind::Connected);
+            feed.add(Timestamp(1), None, EventKind::StateChanged { version: 1 });
         }
         assert!(matches!(feed.since(1, 10), Since::TooOld { .. }));
         let Since::Events(events) = feed.since(2, 10) else {

@@ -8,20 +8,21 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 use refit_protocol::device_id::DeviceId;
+use refit_protocol::topic::Kind;
 use refit_protocol::update::Update;
 use refit_replica::input::Input;
 use refit_replica::speaker::Speaker;
 
+use crate::driver::Mail;
 use crate::events::Feed;
 use crate::seat::{Seat, Wants};
 use crate::shard::{From, Happening, What};
 use crate::watchers::{Scope, Watchers};
-use refit_protocol::topic::Kind;
 
 /// The engine, as transports see it. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Fleet {
-    happenings: Sender<Happening<Arc<Seat>>>,
+    mail: Sender<Mail>,
     watchers: Arc<Watchers>,
     feed: Arc<Feed>,
     hash: Arc<RandomState>,
@@ -37,13 +38,9 @@ pub enum Submitted {
 }
 
 impl Fleet {
-    pub(crate) fn new(
-        happenings: Sender<Happening<Arc<Seat>>>,
-        watchers: Arc<Watchers>,
-        feed: Arc<Feed>,
-    ) -> Self {
+    pub(crate) fn new(mail: Sender<Mail>, watchers: Arc<Watchers>, feed: Arc<Feed>) -> Self {
         Self {
-            happenings,
+            mail,
             watchers,
             feed,
             hash: Arc::new(RandomState::new()),
@@ -101,19 +98,24 @@ impl Fleet {
         update: Update,
         receipt: u32,
     ) {
-        let what = What::Input(Input::Update { speaker, update });
+        let what = What::Input(Box::new(Input::Update { speaker, update }));
         self.submit_what(seat, device, what, receipt);
     }
 
     /// Asks for the record of a device (`state/{device}/get`). The answer is published to the seat, and a device is
     /// told its delta with it.
     pub fn ask(&self, seat: &Arc<Seat>, speaker: Speaker, device: &DeviceId, receipt: u32) {
-        self.submit_what(seat, device, What::Input(Input::Ask { speaker }), receipt);
+        self.submit_what(
+            seat,
+            device,
+            What::Input(Box::new(Input::Ask { speaker })),
+            receipt,
+        );
     }
 
     /// Does what an operator wants with a device: [`Input::Cancel`], [`Input::Hold`] or [`Input::Retry`].
     pub fn operate(&self, seat: &Arc<Seat>, device: &DeviceId, input: Input, receipt: u32) {
-        self.submit_what(seat, device, What::Input(input), receipt);
+        self.submit_what(seat, device, What::Input(Box::new(input)), receipt);
     }
 
     /// Lets a seat watch messages of this kind for these devices: changes only, URLs without grants.
@@ -129,6 +131,13 @@ impl Fleet {
     /// Ends all watches of a seat whose connection ended.
     pub fn unwatch_all(&self, seat: &Arc<Seat>) {
         self.watchers.remove_all(seat);
+    }
+
+    /// Tells which of these devices are connected. It waits for the engine's thread, so call it from one that may.
+    pub fn online(&self, devices: Vec<DeviceId>) -> Vec<bool> {
+        let (answer, answered) = crossbeam_channel::bounded(1);
+        drop(self.mail.send(Mail::Online(devices, answer)));
+        answered.recv().unwrap_or_default()
     }
 
     /// Returns the feed of events.
@@ -161,7 +170,7 @@ impl Fleet {
 
     fn send(&self, happening: Happening<Arc<Seat>>) {
         // The engine is gone only while the process stops; connections are being closed then.
-        drop(self.happenings.send(happening));
+        drop(self.mail.send(Mail::Happening(happening)));
     }
 
     /// A report whose answer nobody reads is known again by its hash; 0 means "not to be known again".

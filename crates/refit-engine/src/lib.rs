@@ -14,10 +14,13 @@
 //! *Keeps* (design §9): 1, acknowledged is durable; 2, a device is sent only its own newest job.
 
 mod commit;
+pub mod driver;
 pub mod events;
 pub mod fleet;
 pub mod output;
+pub mod releases;
 pub mod seat;
+pub mod send;
 pub mod shard;
 pub mod watchers;
 mod work;

@@ -228,6 +228,15 @@ fn same_device(a: &Outgoing, b: &Outgoing) -> bool {
     }
 }
 
+/// A seat is itself and no other.
+impl PartialEq for Seat {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Seat {}
+
 impl std::fmt::Debug for Seat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Seat")

@@ -64,7 +64,7 @@ pub enum Happening<P> {
         /// The device.
         device: DeviceId,
         /// What is stored; `None`: nothing.
-        stored: Option<Stored>,
+        stored: Option<Box<Stored>>,
     },
     /// A record could not be read.
     LoadFailed {
@@ -118,7 +118,7 @@ pub enum What {
         hash: u64,
     },
     /// Something that is already read.
-    Input(Input),
+    Input(Box<Input>),
 }
 
 /// Who is to hear the answer.
@@ -160,12 +160,13 @@ pub struct World<'a> {
 
 /// All devices of one server, as far as something is going on with them.
 pub struct Shard<P> {
-    pub(crate) settings: Settings,
+    settings: Settings,
     devices: HashMap<DeviceId, Live<P>>,
     /// How many devices the store has.
-    pub(crate) known: u64,
+    known: u64,
     timers: BTreeSet<(Monotonic, DeviceId)>,
     commits: Commits,
+    connected: usize,
 }
 
 /// What is kept in memory of one device. An idle connected one has no work and no watch.
@@ -202,6 +203,7 @@ impl<P: Clone + PartialEq> Shard<P> {
             known,
             timers: BTreeSet::new(),
             commits: Commits::default(),
+            connected: 0,
         }
     }
 
@@ -257,11 +259,20 @@ impl<P: Clone + PartialEq> Shard<P> {
     }
 
     /// Returns how many devices are connected.
-    pub fn connected(&self) -> usize {
+    pub const fn connected(&self) -> usize {
+        self.connected
+    }
+
+    /// Tells whether a device is connected.
+    pub fn is_connected(&self, device: &DeviceId) -> bool {
         self.devices
-            .values()
-            .filter(|live| live.peer.is_some())
-            .count()
+            .get(device)
+            .is_some_and(|live| live.peer.is_some())
+    }
+
+    /// Tells whether everything that was taken in is decided and durable.
+    pub fn is_settled(&self) -> bool {
+        self.commits.is_empty() && self.devices.values().all(|live| live.work.is_none())
     }
 
     /// Returns all connections, to close them.
@@ -272,8 +283,9 @@ impl<P: Clone + PartialEq> Shard<P> {
     fn attach(&mut self, device: DeviceId, peer: P, out: &mut Vec<Output<P>>) {
         let live = self.devices.entry(device).or_default();
         live.reachable = false;
-        if let Some(old) = live.peer.replace(peer) {
-            out.push(Output::TakeOver { peer: old });
+        match live.peer.replace(peer) {
+            Some(old) => out.push(Output::TakeOver { peer: old }),
+            None => self.connected += 1,
         }
     }
 
@@ -287,6 +299,7 @@ impl<P: Clone + PartialEq> Shard<P> {
         if self.leave(&device, peer) {
             if let Some(live) = self.devices.get_mut(&device) {
                 live.peer = None;
+                self.connected -= 1;
             }
             self.note_timers(device, world, out);
         }
@@ -349,7 +362,7 @@ impl<P: Clone + PartialEq> Shard<P> {
         out: &mut Vec<Output<P>>,
     ) {
         let task = Task {
-            what: What::Input(input),
+            what: What::Input(Box::new(input)),
             from: From::Nobody,
         };
         self.take_in(device, task, world, out);
@@ -376,7 +389,7 @@ impl<P: Clone + PartialEq> Shard<P> {
     fn loaded(
         &mut self,
         device: DeviceId,
-        stored: Option<Stored>,
+        stored: Option<Box<Stored>>,
         world: &mut World<'_>,
         out: &mut Vec<Output<P>>,
     ) {
@@ -420,6 +433,7 @@ impl<P: Clone + PartialEq> Shard<P> {
             known,
             timers,
             commits,
+            ..
         } = self;
         let Some(live) = devices.get_mut(device) else {
             return;

@@ -32,7 +32,7 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    pub(crate) fn from_store(stored: Option<Stored>) -> Self {
+    pub(crate) fn from_store(stored: Option<Box<Stored>>) -> Self {
         stored.map_or_else(
             || Self {
                 guard: None,
@@ -180,7 +180,8 @@ impl<P: Clone + PartialEq> Work<P> {
 
     /// Answers everything with "not now".
     pub(crate) fn refuse_all(self, device: &DeviceId, now: Timestamp, out: &mut Vec<Output<P>>) {
-        for task in self.decided.into_iter().chain(self.waiting) {
+        let asked = |task: &Task<P>| matches!(task.from, From::Peer { .. });
+        for task in self.decided.into_iter().chain(self.waiting).filter(asked) {
             let reply = Reply::Rejected(refusal(
                 &task.what,
                 Rejection::new(
@@ -202,7 +203,7 @@ impl<P: Clone + PartialEq> Work<P> {
 /// Reads an input, and by which hash it may be known again.
 fn read(what: &What, now: Timestamp) -> Result<(Input, u64), Rejected> {
     match what {
-        What::Input(input) => Ok((input.clone(), 0)),
+        What::Input(input) => Ok((Input::clone(input), 0)),
         What::Payload {
             speaker,
             payload,
@@ -266,9 +267,11 @@ fn refuse_unknown<P>(input: &Input, room: bool, now: Timestamp) -> Option<Held<P
 
 fn refusal(what: &What, rejection: Rejection, now: Timestamp) -> Rejected {
     let update = match what {
-        What::Input(Input::Update { update, .. }) => Some(update.clone()),
+        What::Input(input) => match &**input {
+            Input::Update { update, .. } => Some(update.clone()),
+            _ => None,
+        },
         What::Payload { payload, .. } => Update::parse(payload).ok(),
-        What::Input(_) => None,
     }
     .unwrap_or_default();
     Rejected {

@@ -1,0 +1,366 @@
+//! The engine's thread: the only clock, the only randomness, and no decision.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use refit_protocol::time::{Monotonic, Now, Timestamp};
+use refit_store::store::{Failure, Reader, Store};
+use tokio::sync::watch;
+
+use crate::events::{EventKind, Feed};
+use crate::fleet::Fleet;
+use crate::output::{Output, with_sources};
+use crate::releases::Releases;
+use crate::seat::{Close, Seat};
+use crate::send::{Grantor, Speech};
+use crate::shard::{Broken, Happening, Settings, Shard, World};
+use crate::watchers::Watchers;
+
+/// How many happenings are taken in before what waits is committed.
+const HAPPENINGS_PER_ROUND_MAX: usize = 1024;
+
+/// What an engine is made of.
+pub struct Parts {
+    /// Where the records are.
+    pub store: Arc<dyn Store>,
+    /// Who mints grants.
+    pub grantor: Arc<dyn Grantor>,
+    /// The releases of the depot.
+    pub releases: Arc<Releases>,
+    /// What the shard is told once.
+    pub settings: Settings,
+}
+
+/// Figures of a running engine.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Devices that are connected.
+    pub connected: AtomicU64,
+    /// Happenings taken in.
+    pub happenings: AtomicU64,
+    /// Records loaded.
+    pub loads: AtomicU64,
+    /// Operations handed to the store.
+    pub operations: AtomicU64,
+    /// Deltas that left.
+    pub deltas: AtomicU64,
+}
+
+/// A running engine.
+pub struct Engine {
+    fleet: Fleet,
+    mail: Sender<Mail>,
+    figures: Arc<Figures>,
+    stopped: watch::Receiver<Option<String>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread receives.
+pub(crate) enum Mail {
+    Happening(Happening<Arc<Seat>>),
+    Online(Vec<refit_protocol::device_id::DeviceId>, Sender<Vec<bool>>),
+    CloseAll(Close),
+    Stop,
+}
+
+impl Engine {
+    /// Starts the thread. Jobs that were running go on where the record says they were.
+    pub fn start(parts: Parts) -> Result<Self, Failure> {
+        let mut reader = parts.store.reader()?;
+        let known = reader.counts()?.devices;
+        let running = reader.running()?;
+        let (mail, received) = unbounded();
+        let (watchers, feed) = (Arc::new(Watchers::default()), Feed::new());
+        let figures = Arc::new(Figures::default());
+        let (stop, stopped) = watch::channel(None);
+        let fleet = Fleet::new(mail.clone(), Arc::clone(&watchers), Arc::clone(&feed));
+        for device in running {
+            drop(mail.send(Mail::Happening(Happening::Resume { device })));
+        }
+        let speech = Speech {
+            grantor: parts.grantor,
+            releases: parts.releases,
+            watchers,
+            feed,
+        };
+        let driver = Driver {
+            shard: Shard::new(parts.settings, known),
+            store: parts.store,
+            reader,
+            speech,
+            mail: mail.clone(),
+            figures: Arc::clone(&figures),
+            clock: Clock::start(),
+            random: seeded(),
+            stop,
+        };
+        let thread = std::thread::Builder::new()
+            .name("refit-engine".into())
+            .spawn(move || driver.run(&received))
+            .map_err(|error| Failure::Unknown(Box::new(error)))?;
+        Ok(Self {
+            fleet,
+            mail,
+            figures,
+            stopped,
+            thread: Some(thread),
+        })
+    }
+
+    /// Returns the operations that transports call.
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// Returns the figures.
+    pub fn figures(&self) -> &Arc<Figures> {
+        &self.figures
+    }
+
+    /// Waits until the engine had to stop because nothing may be acknowledged any more, and says why.
+    pub async fn broken(&self) -> String {
+        let mut stopped = self.stopped.clone();
+        match stopped.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_default(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Asks for every device's connection to end.
+    pub fn close_all(&self, why: Close) {
+        drop(self.mail.send(Mail::CloseAll(why)));
+    }
+
+    /// Stops once everything that was taken in is decided and durable.
+    pub fn stop(mut self) {
+        drop(self.mail.send(Mail::Stop));
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+struct Driver {
+    shard: Shard<Arc<Seat>>,
+    store: Arc<dyn Store>,
+    reader: Box<dyn Reader>,
+    speech: Speech,
+    mail: Sender<Mail>,
+    figures: Arc<Figures>,
+    clock: Clock,
+    random: fastrand::Rng,
+    stop: watch::Sender<Option<String>>,
+}
+
+impl Driver {
+    fn run(mut self, received: &Receiver<Mail>) {
+        let mut out = VecDeque::new();
+        let mut stopping = false;
+        while !(stopping && self.shard.is_settled()) {
+            let next = match self.wait() {
+                Some(wait) => received.recv_timeout(wait),
+                None => received.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match next {
+                Ok(mail) => {
+                    stopping |= self.take_in(mail, &mut out);
+                    for mail in received.try_iter().take(HAPPENINGS_PER_ROUND_MAX) {
+                        stopping |= self.take_in(mail, &mut out);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.with_world(&mut out, |shard, world, out| shard.tick(world, out));
+            self.with_world(&mut out, |shard, _, out| shard.flush(out));
+            if self.perform(&mut out).is_err() {
+                return;
+            }
+            self.figures
+                .connected
+                .store(self.shard.connected() as u64, Ordering::Relaxed);
+        }
+    }
+
+    fn wait(&self) -> Option<Duration> {
+        let due = self.shard.next_due()?;
+        Some(Duration::from_millis(due.since(self.clock.now().mono)))
+    }
+
+    /// Takes in one piece of mail; tells whether it was the last.
+    fn take_in(&mut self, mail: Mail, out: &mut VecDeque<Output<Arc<Seat>>>) -> bool {
+        match mail {
+            Mail::Happening(happening) => {
+                self.figures.happenings.fetch_add(1, Ordering::Relaxed);
+                self.handle(happening, out);
+            }
+            Mail::Online(devices, answer) => {
+                let online = devices.iter().map(|device| self.shard.is_connected(device));
+                drop(answer.send(online.collect()));
+            }
+            Mail::CloseAll(why) => self.shard.peers().for_each(|seat| seat.close(why)),
+            Mail::Stop => return true,
+        }
+        false
+    }
+
+    /// Hands a happening to the shard; what can be answered without waiting is answered at once.
+    fn handle(&mut self, happening: Happening<Arc<Seat>>, out: &mut VecDeque<Output<Arc<Seat>>>) {
+        self.with_world(out, |shard, world, out| shard.handle(happening, world, out));
+        drop(self.perform(out));
+    }
+
+    fn with_world(
+        &mut self,
+        out: &mut VecDeque<Output<Arc<Seat>>>,
+        call: impl FnOnce(&mut Shard<Arc<Seat>>, &mut World<'_>, &mut Vec<Output<Arc<Seat>>>),
+    ) {
+        let Self {
+            shard,
+            speech,
+            clock,
+            random,
+            ..
+        } = self;
+        let mut random = || random.u128(..);
+        let mut world = World {
+            now: clock.now(),
+            catalog: &*speech.releases,
+            random: &mut random,
+        };
+        let mut made = Vec::new();
+        call(shard, &mut world, &mut made);
+        out.extend(made);
+    }
+
+    /// Does what the shard wants, in order. An error means that nothing may be done any more.
+    fn perform(&mut self, out: &mut VecDeque<Output<Arc<Seat>>>) -> Result<(), Stopped> {
+        while let Some(output) = out.pop_front() {
+            match output {
+                Output::Load(device) => self.load(device, out),
+                Output::Commit { ticket, operations } => self.commit(ticket, operations),
+                Output::Stop { why } => {
+                    tracing::error!("nothing more is acknowledged: {why}");
+                    self.stop.send_replace(Some(why));
+                    return Err(Stopped);
+                }
+                other => self.say(other),
+            }
+        }
+        Ok(())
+    }
+
+    fn load(
+        &mut self,
+        device: refit_protocol::device_id::DeviceId,
+        out: &mut VecDeque<Output<Arc<Seat>>>,
+    ) {
+        self.figures.loads.fetch_add(1, Ordering::Relaxed);
+        let happening = match self.reader.load(&device) {
+            Ok(stored) => Happening::Loaded {
+                device,
+                stored: stored.map(Box::new),
+            },
+            Err(failure) => Happening::LoadFailed {
+                device,
+                why: with_sources(&failure),
+            },
+        };
+        self.with_world(out, |shard, world, out| shard.handle(happening, world, out));
+    }
+
+    fn commit(&self, ticket: u64, operations: Vec<refit_store::store::Operation>) {
+        self.figures
+            .operations
+            .fetch_add(operations.len() as u64, Ordering::Relaxed);
+        let mail = self.mail.clone();
+        let done = Box::new(move |result: Result<_, Failure>| {
+            let result = result.map_err(Broken::from);
+            drop(mail.send(Mail::Happening(Happening::Committed { ticket, result })));
+        });
+        self.store.submit(operations, done);
+    }
+
+    fn say(&self, output: Output<Arc<Seat>>) {
+        let now = self.clock.now().wall;
+        match output {
+            Output::TakeOver { peer } => peer.close(Close::TakenOver),
+            Output::Quiet { peer, hash } => peer.set_quiet(hash),
+            Output::Answer {
+                device,
+                to,
+                peer,
+                reply,
+            } => {
+                self.speech.answer(&device, &to, peer.as_ref(), &reply, now);
+            }
+            Output::Delta {
+                device,
+                peer,
+                telling,
+            } => {
+                self.figures.deltas.fetch_add(1, Ordering::Relaxed);
+                self.speech.delta(&device, &peer, &telling, now);
+            }
+            Output::Jobs { device, entries } => {
+                for entry in entries {
+                    let kind = EventKind::Job(Box::new(entry));
+                    self.speech.feed.add(now, Some(device.clone()), kind);
+                }
+            }
+            Output::Event { device, event } => {
+                self.speech.feed.add(now, Some(device), event.into());
+            }
+            Output::Trouble { device, why } => {
+                tracing::error!(%device, "its record cannot be read: {why}");
+            }
+            Output::Load(_) | Output::Commit { .. } | Output::Stop { .. } => {}
+        }
+    }
+}
+
+struct Stopped;
+
+/// Both clocks. The wall clock may jump; no timer hangs on it.
+struct Clock {
+    started: Instant,
+}
+
+impl Clock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the driver is where time is read"
+    )]
+    fn start() -> Self {
+        Self {
+            started: Instant::now(),
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the driver is where time is read"
+    )]
+    fn now(&self) -> Now {
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let mono = self.started.elapsed();
+        Now {
+            wall: Timestamp(wall.as_millis() as u64),
+            mono: Monotonic(mono.as_millis() as u64),
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the driver is where randomness comes from"
+)]
+fn seeded() -> fastrand::Rng {
+    fastrand::Rng::new()
+}

@@ -1,0 +1,214 @@
+//! A shard with a store made of a map, commits that wait to be let through, and connections that are numbers.
+
+use std::collections::HashMap;
+
+use refit_engine::output::{Output, Reply};
+use refit_engine::shard::{Broken, From, Happening, Settings, Shard, What, World};
+use refit_protocol::device_id::DeviceId;
+use refit_protocol::digest::Digest;
+use refit_protocol::time::{Monotonic, Now, Timestamp};
+use refit_replica::input::{Catalog, Policy};
+use refit_replica::speaker::Speaker;
+use refit_store::store::{DeviceKey, Guard, Operation, Outcome, Stored};
+
+pub(crate) struct Bench {
+    pub(crate) shard: Shard<u32>,
+    pub(crate) stored: HashMap<DeviceId, Stored>,
+    /// Commits that the store has and has not answered.
+    pub(crate) commits: Vec<(u64, Vec<Operation>)>,
+    /// Everything else that came out, since it was last asked.
+    said: Vec<String>,
+    now: u64,
+    random: u128,
+    receipt: u32,
+}
+
+struct Everything;
+
+impl Catalog for Everything {
+    fn knows(&self, _: &Digest) -> bool {
+        true
+    }
+}
+
+/// Returns the software URL of a one-letter version.
+pub(crate) fn url(version: char) -> String {
+    format!("http://h/depot/sha256/{}", version.to_string().repeat(64))
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let settings = Settings {
+            policy: Policy::default(),
+            epoch: 0,
+            devices_max: 10,
+            unknown_devices_join: true,
+        };
+        Self {
+            shard: Shard::new(settings, 0),
+            stored: HashMap::new(),
+            commits: Vec::new(),
+            said: Vec::new(),
+            now: 1,
+            random: 0,
+            receipt: 0,
+        }
+    }
+
+    fn with(&mut self, call: impl FnOnce(&mut Shard<u32>, &mut World<'_>, &mut Vec<Output<u32>>)) {
+        let mut random = || {
+            self.random += 1;
+            self.random
+        };
+        let mut world = World {
+            now: Now {
+                wall: Timestamp(self.now),
+                mono: Monotonic(self.now),
+            },
+            catalog: &Everything,
+            random: &mut random,
+        };
+        let mut out = Vec::new();
+        call(&mut self.shard, &mut world, &mut out);
+        self.shard.flush(&mut out);
+        for output in out {
+            self.perform(output);
+        }
+    }
+
+    fn perform(&mut self, output: Output<u32>) {
+        match output {
+            Output::Load(device) => {
+                let stored = self.stored.get(&device).cloned().map(Box::new);
+                self.happen(Happening::Loaded { device, stored });
+            }
+            Output::Commit { ticket, operations } => self.commits.push((ticket, operations)),
+            Output::Answer { to, reply, .. } => self.said.push(answer(&to, &reply)),
+            Output::Delta { peer, telling, .. } => {
+                let job = telling
+                    .job
+                    .map_or_else(|| "no job".into(), |(id, _)| id.to_string());
+                self.said.push(format!("delta to {peer}: {job}"));
+            }
+            Output::TakeOver { peer } => self.said.push(format!("{peer} taken over")),
+            Output::Quiet { peer, hash } => self.said.push(format!("{peer} quiet {hash}")),
+            Output::Stop { why } => self.said.push(format!("stop: {why}")),
+            Output::Jobs { .. } | Output::Event { .. } | Output::Trouble { .. } => {}
+        }
+    }
+
+    pub(crate) fn happen(&mut self, happening: Happening<u32>) {
+        self.with(|shard, world, out| shard.handle(happening, world, out));
+    }
+
+    pub(crate) fn connect(&mut self, peer: u32) {
+        self.happen(Happening::Attach { device: d(), peer });
+        self.happen(Happening::Subscribe { device: d(), peer });
+    }
+
+    pub(crate) fn device_says(&mut self, peer: u32, payload: &str) {
+        self.submit(peer, Speaker::Device, payload);
+    }
+
+    pub(crate) fn operator_desires(&mut self, version: char) {
+        let payload = format!(
+            r#"{{"state":{{"desired":{{"softwareURL":"{}"}}}}}}"#,
+            url(version)
+        );
+        self.submit(99, Speaker::Operator("op".into()), &payload);
+    }
+
+    fn submit(&mut self, peer: u32, speaker: Speaker, payload: &str) {
+        self.receipt += 1;
+        let what = What::Payload {
+            speaker,
+            payload: payload.as_bytes().into(),
+            hash: 7,
+        };
+        let from = From::Peer {
+            peer,
+            receipt: self.receipt,
+        };
+        self.happen(Happening::Submit {
+            device: d(),
+            what,
+            from,
+        });
+    }
+
+    /// Lets the oldest commit through, as the store would.
+    pub(crate) fn commit(&mut self) {
+        let (ticket, operations) = self.commits.remove(0);
+        let outcomes = operations
+            .into_iter()
+            .map(|operation| self.write(operation))
+            .collect();
+        self.happen(Happening::Committed {
+            ticket,
+            result: Ok(outcomes),
+        });
+    }
+
+    fn write(&mut self, operation: Operation) -> Outcome {
+        let key = DeviceKey(1);
+        let present = self.stored.get(&operation.device).map(|s| s.revision);
+        if present != operation.from.map(|guard| guard.revision) {
+            return Outcome::Conflict;
+        }
+        let revision = present.map_or(1, |revision| revision + 1);
+        let record = operation.record;
+        self.stored.insert(
+            operation.device,
+            Stored {
+                key,
+                revision,
+                record,
+            },
+        );
+        Outcome::Applied(Guard { key, revision })
+    }
+
+    pub(crate) fn fail_commit(&mut self, broken: Broken) {
+        let (ticket, _) = self.commits.remove(0);
+        self.happen(Happening::Committed {
+            ticket,
+            result: Err(broken),
+        });
+    }
+
+    pub(crate) fn commit_all(&mut self) {
+        while !self.commits.is_empty() {
+            self.commit();
+        }
+    }
+
+    /// Lets time pass to the next timer.
+    pub(crate) fn pass(&mut self) {
+        self.now = self.shard.next_due().unwrap().0;
+        self.with(|shard, world, out| shard.tick(world, out));
+    }
+
+    /// Takes what was said since.
+    pub(crate) fn said(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.said)
+    }
+}
+
+pub(crate) fn d() -> DeviceId {
+    DeviceId::parse("d").unwrap()
+}
+
+fn answer(to: &From<u32>, reply: &Reply) -> String {
+    let From::Peer { peer, .. } = to else {
+        panic!("nobody is answered")
+    };
+    match reply {
+        Reply::Accepted(accepted) => format!("{peer}: accepted {}", accepted.version),
+        Reply::Rejected(rejected) => {
+            format!("{peer}: rejected {}", rejected.rejection.code.number())
+        }
+        Reply::Shown(_) => format!("{peer}: shown"),
+        Reply::NotShown(_) => format!("{peer}: not shown"),
+        Reply::Done => format!("{peer}: done"),
+    }
+}
