@@ -1,1 +1,0 @@
-//! Benchmarks: each goal as a ratio to a yardstick run beside it.

@@ -1,0 +1,261 @@
+//! A load of MQTT 3.1.1 devices on one thread: as little as possible of the machine's time is the load's own.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, Socket, Type};
+
+/// How many connections are being made at once; mosquitto's backlog is 100.
+const DIALLING_MAX: usize = 64;
+
+/// How many connections share one source address, well below the range of ports.
+const PER_ADDRESS: usize = 10_000;
+
+/// Devices that are connected and subscribed.
+pub(crate) struct Load {
+    poll: Poll,
+    devices: Vec<Device>,
+    server: SocketAddr,
+}
+
+struct Device {
+    stream: TcpStream,
+    id: String,
+    received: Vec<u8>,
+}
+
+/// What one device does between two looks at its socket.
+enum Step {
+    /// Nothing more to do.
+    Done,
+    /// Something is still awaited.
+    Waits,
+}
+
+impl Load {
+    /// Connects `count` devices, each subscribed to these topics under its own ID (`update/delta`, …).
+    pub(crate) fn connect(server: SocketAddr, count: usize, topics: &[&str]) -> io::Result<Self> {
+        let mut load = Self {
+            poll: Poll::new()?,
+            devices: Vec::with_capacity(count),
+            server,
+        };
+        let mut events = Events::with_capacity(1024);
+        let (mut dialling, mut ready) = (0, 0);
+        while ready < count {
+            while dialling < DIALLING_MAX && load.devices.len() < count {
+                load.dial()?;
+                dialling += 1;
+            }
+            load.poll.poll(&mut events, None)?;
+            for event in &events {
+                let device = &mut load.devices[event.token().0];
+                if event.is_writable() {
+                    device.stream.write_all(&hello(&device.id, topics))?;
+                    load.poll.registry().reregister(
+                        &mut device.stream,
+                        event.token(),
+                        Interest::READABLE,
+                    )?;
+                }
+                if event.is_readable() && device.has_subscribed()? {
+                    dialling -= 1;
+                    ready += 1;
+                }
+            }
+        }
+        Ok(load)
+    }
+
+    fn dial(&mut self) -> io::Result<()> {
+        let number = self.devices.len();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        let source = Ipv4Addr::new(127, 0, 0, 2 + (number / PER_ADDRESS) as u8);
+        socket.set_reuse_address(true)?;
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
+        match socket.connect(&self.server.into()) {
+            Ok(()) => {}
+            Err(why) if why.raw_os_error() == Some(115) || why.kind() == ErrorKind::WouldBlock => {}
+            Err(why) => return Err(why),
+        }
+        let mut stream = TcpStream::from_std(socket.into());
+        self.poll
+            .registry()
+            .register(&mut stream, Token(number), Interest::WRITABLE)?;
+        let id = format!("bench-{number:06}");
+        self.devices.push(Device {
+            stream,
+            id,
+            received: Vec::new(),
+        });
+        Ok(())
+    }
+
+    /// Lets the first `active` devices publish reports with QoS 1, one at a time each, `total` in all. Each waits for
+    /// its PUBACK and for `answers` messages more.
+    pub(crate) fn publish(
+        &mut self,
+        active: usize,
+        total: usize,
+        answers: usize,
+        payload: impl Fn(usize) -> String,
+    ) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        let mut awaited = vec![0; active];
+        let (mut sent, mut done) = (0, 0);
+        for (number, awaited) in awaited.iter_mut().enumerate().take(total) {
+            self.send(number, &payload(sent))?;
+            *awaited = 1 + answers;
+            sent += 1;
+        }
+        while done < total {
+            self.poll.poll(&mut events, None)?;
+            for event in &events {
+                let number = event.token().0;
+                if number >= active {
+                    continue;
+                }
+                let got = self.devices[number].receive()?;
+                awaited[number] = awaited[number].saturating_sub(got);
+                if got > 0 && awaited[number] == 0 {
+                    done += 1;
+                    if sent < total {
+                        self.send(number, &payload(sent))?;
+                        awaited[number] = 1 + answers;
+                        sent += 1;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, number: usize, payload: &str) -> io::Result<()> {
+        let device = &mut self.devices[number];
+        let packet = publish(&format!("state/{}/update", device.id), payload);
+        device.stream.write_all(&packet)
+    }
+
+    /// Ends all connections with a reset, so that no port is left waiting.
+    pub(crate) fn drop_all(self) -> io::Result<()> {
+        for device in self.devices {
+            let socket = socket2::SockRef::from(&device.stream);
+            socket.set_linger(Some(std::time::Duration::ZERO))?;
+        }
+        Ok(())
+    }
+}
+
+impl Device {
+    /// Reads what is there; counts the packets that are complete.
+    fn receive(&mut self) -> io::Result<usize> {
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => {
+                    return Err(io::Error::new(
+                        ErrorKind::UnexpectedEof,
+                        "the server closed",
+                    ));
+                }
+                Ok(length) => self.received.extend_from_slice(&buffer[..length]),
+                Err(why) if why.kind() == ErrorKind::WouldBlock => break,
+                Err(why) => return Err(why),
+            }
+        }
+        let mut packets = 0;
+        while let Some(length) = packet_length(&self.received) {
+            self.received.drain(..length);
+            packets += 1;
+        }
+        if self.received.is_empty() {
+            self.received = Vec::new();
+        }
+        Ok(packets)
+    }
+
+    /// CONNACK and SUBACK have both come.
+    fn has_subscribed(&mut self) -> io::Result<bool> {
+        let mut buffer = [0; 64];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => {
+                return Err(io::Error::new(
+                    ErrorKind::UnexpectedEof,
+                    "the server refused",
+                ));
+            }
+            Ok(length) => self.received.extend_from_slice(&buffer[..length]),
+            Err(why) if why.kind() == ErrorKind::WouldBlock => {}
+            Err(why) => return Err(why),
+        }
+        let step = match packet_length(&self.received) {
+            Some(connack) if packet_length(&self.received[connack..]).is_some() => Step::Done,
+            Some(_) | None => Step::Waits,
+        };
+        if matches!(step, Step::Done) {
+            self.received = Vec::new();
+        }
+        Ok(matches!(step, Step::Done))
+    }
+}
+
+/// Returns the length of the packet at the start, if it is complete.
+fn packet_length(bytes: &[u8]) -> Option<usize> {
+    let mut length = 0;
+    for (at, byte) in bytes.iter().skip(1).take(4).enumerate() {
+        length |= usize::from(byte & 0x7f) << (7 * at);
+        if byte & 0x80 == 0 {
+            let whole = 2 + at + length;
+            return (bytes.len() >= whole).then_some(whole);
+        }
+    }
+    None
+}
+
+/// CONNECT and SUBSCRIBE in one write.
+fn hello(id: &str, topics: &[&str]) -> Vec<u8> {
+    let mut connect = b"\x00\x04MQTT\x04\x02\x00\x00".to_vec();
+    put_text(&mut connect, id);
+    let mut subscribe = vec![0, 1];
+    for topic in topics {
+        put_text(&mut subscribe, &format!("state/{id}/{topic}"));
+        subscribe.push(1);
+    }
+    let mut bytes = Vec::new();
+    put_packet(&mut bytes, 0x10, &connect);
+    put_packet(&mut bytes, 0x82, &subscribe);
+    bytes
+}
+
+fn publish(topic: &str, payload: &str) -> Vec<u8> {
+    let mut body = Vec::with_capacity(topic.len() + payload.len() + 4);
+    put_text(&mut body, topic);
+    body.extend_from_slice(&[0, 1]);
+    body.extend_from_slice(payload.as_bytes());
+    let mut bytes = Vec::with_capacity(body.len() + 4);
+    put_packet(&mut bytes, 0x32, &body);
+    bytes
+}
+
+fn put_text(bytes: &mut Vec<u8>, text: &str) {
+    bytes.extend_from_slice(&(text.len() as u16).to_be_bytes());
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+fn put_packet(bytes: &mut Vec<u8>, first: u8, body: &[u8]) {
+    bytes.push(first);
+    let mut length = body.len();
+    loop {
+        let low = (length & 0x7f) as u8;
+        length >>= 7;
+        bytes.push(if length == 0 { low } else { low | 0x80 });
+        if length == 0 {
+            break;
+        }
+    }
+    bytes.extend_from_slice(body);
+}

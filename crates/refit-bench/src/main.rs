@@ -1,0 +1,27 @@
+//! Benchmarks: each goal as a ratio to a yardstick that runs beside it, one line each.
+//!
+//! `cargo run --release -p refit-bench -- mqtt` (build `refit` in release first: it runs the program itself).
+
+mod load;
+mod mqtt;
+mod process;
+mod report;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let home = std::env::temp_dir().join(format!("refit-bench-{}", std::process::id()));
+    let done =
+        std::fs::create_dir_all(&home).and_then(|()| match std::env::args().nth(1).as_deref() {
+            Some("mqtt") => mqtt::run(&home),
+            _ => Err(std::io::Error::other("usage: refit-bench mqtt")),
+        });
+    drop(std::fs::remove_dir_all(&home));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}

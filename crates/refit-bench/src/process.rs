@@ -1,0 +1,145 @@
+//! A server under load, as its own process, and what the kernel says that it costs.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A server that is killed when this is dropped.
+pub(crate) struct Server {
+    child: Child,
+    /// Where devices connect.
+    pub(crate) mqtt: SocketAddr,
+}
+
+impl Server {
+    /// Starts our own server on a new data directory.
+    pub(crate) fn refit(data: &Path) -> io::Result<Self> {
+        let mut child = Command::new(beside("refit"))
+            .args([
+                "serve",
+                "--dev",
+                "--http",
+                "127.0.0.1:0",
+                "--mqtt",
+                "127.0.0.1:0",
+                "--data",
+            ])
+            .arg(data)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()?;
+        let mqtt = printed_address(&mut child)?;
+        Ok(Self { child, mqtt })
+    }
+
+    /// Starts mosquitto, which keeps nothing on disk, with everything else at its default.
+    pub(crate) fn mosquitto(home: &Path) -> io::Result<Self> {
+        let mqtt = free_address()?;
+        let config = home.join("mosquitto.conf");
+        let text = format!(
+            "listener {} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type error\n",
+            mqtt.port()
+        );
+        fs::write(&config, text)?;
+        let program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "mosquitto"]
+            .into_iter()
+            .find(|p| Path::new(p).is_file())
+            .unwrap_or("mosquitto");
+        let child = Command::new(program)
+            .arg("-c")
+            .arg(&config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|why| {
+                io::Error::new(
+                    why.kind(),
+                    format!("mosquitto: {why} (apt-get install mosquitto)"),
+                )
+            })?;
+        let server = Self { child, mqtt };
+        server.wait_until_it_listens()?;
+        Ok(server)
+    }
+
+    fn wait_until_it_listens(&self) -> io::Result<()> {
+        let give_up = Instant::now() + Duration::from_secs(10);
+        loop {
+            match TcpStream::connect(self.mqtt) {
+                Ok(_) => return Ok(()),
+                Err(why) if Instant::now() > give_up => return Err(why),
+                Err(_) => std::thread::yield_now(),
+            }
+        }
+    }
+
+    /// Returns the processor time that it has used, user and system, in seconds (proc(5), stat: 100 ticks a second).
+    pub(crate) fn cpu_seconds(&self) -> io::Result<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let ticks: u64 = after_name
+            .split_ascii_whitespace()
+            .skip(11)
+            .take(2)
+            .filter_map(|t| t.parse::<u64>().ok())
+            .sum();
+        Ok(ticks as f64 / 100.0)
+    }
+
+    /// Returns its resident memory, in bytes.
+    pub(crate) fn resident_bytes(&self) -> io::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.split_ascii_whitespace().next()?.parse::<u64>().ok());
+        kib.map(|kib| kib * 1024)
+            .ok_or_else(|| io::Error::other("no VmRSS"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Returns a program that was built together with this one.
+fn beside(name: &str) -> PathBuf {
+    std::env::current_exe()
+        .unwrap_or_default()
+        .with_file_name(name)
+}
+
+/// `refit serve` prints where everything is; the line of MQTT has its address.
+fn printed_address(child: &mut Child) -> io::Result<SocketAddr> {
+    let stdout = child
+        .stdout
+        .take()
+        .ok_or_else(|| io::Error::other("no output"))?;
+    let mut lines = BufReader::new(stdout).lines();
+    let address = loop {
+        let Some(line) = lines.next().transpose()? else {
+            return Err(io::Error::other(
+                "the server ended before it said where MQTT is",
+            ));
+        };
+        if let Some((_, rest)) = line.split_once("mqtt://") {
+            let end = rest
+                .find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':')
+                .unwrap_or(rest.len());
+            break rest[..end].parse().map_err(io::Error::other)?;
+        }
+    };
+    // Its output is read on, so that it never waits for a reader.
+    std::thread::spawn(move || lines.for_each(drop));
+    Ok(address)
+}
+
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
+}
