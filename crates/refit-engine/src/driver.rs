@@ -8,7 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use refit_protocol::time::{Monotonic, Now, Timestamp};
-use refit_store::store::{Failure, Reader, Store};
+use refit_store::reader::Reader;
+use refit_store::store::{Failure, Store};
 use tokio::sync::watch;
 
 use crate::events::{EventKind, Feed};
@@ -101,7 +102,7 @@ impl Engine {
         let thread = std::thread::Builder::new()
             .name("refit-engine".into())
             .spawn(move || driver.run(&received))
-            .map_err(|error| Failure::Unknown(Box::new(error)))?;
+            .map_err(|error| Failure::Unknown(Arc::new(error)))?;
         Ok(Self {
             fleet,
             mail,

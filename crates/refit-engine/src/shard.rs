@@ -90,7 +90,7 @@ pub enum Happening<P> {
 /// Why a whole batch came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Broken {
-    /// There is no room; it may work later.
+    /// Nothing was written, for want of room on the disk or in the store's queue; it may work later.
     Full,
     /// It may or may not be durable.
     Unknown(String),
@@ -99,7 +99,7 @@ pub enum Broken {
 impl std::convert::From<Failure> for Broken {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Full => Self::Full,
+            Failure::Full | Failure::Busy => Self::Full,
             other => Self::Unknown(crate::output::with_sources(&other)),
         }
     }

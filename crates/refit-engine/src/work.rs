@@ -39,10 +39,7 @@ impl Loaded {
                 record: Record::default(),
             },
             |stored| Self {
-                guard: Some(Guard {
-                    key: stored.key,
-                    revision: stored.revision,
-                }),
+                guard: Some(stored.guard()),
                 record: stored.record,
             },
         )
@@ -69,6 +66,8 @@ pub(crate) struct Work<P> {
     dirty: bool,
     /// Whether a commit is under way.
     in_flight: bool,
+    /// Whether the device itself has spoken.
+    spoke: bool,
 }
 
 impl<P> Default for Work<P> {
@@ -83,6 +82,7 @@ impl<P> Default for Work<P> {
             jobs: Vec::new(),
             dirty: false,
             in_flight: false,
+            spoke: false,
         }
     }
 }
@@ -111,6 +111,7 @@ impl<P: Clone + PartialEq> Work<P> {
         if is_new && let Some(refusal) = refuse_unknown(&input, room, context.now.wall) {
             return self.hold(task, refusal);
         }
+        self.spoke |= is_the_devices(&input);
         let decision = decide(&mut loaded.record, watch, input, context);
         let refused = matches!(decision.answer, Some(Answer::Rejected(_)));
         self.dirty |= decision.changed || (is_new && !refused);
@@ -198,6 +199,21 @@ impl<P: Clone + PartialEq> Work<P> {
             });
         }
     }
+}
+
+/// Tells whether an input is a sign of life of the device itself.
+const fn is_the_devices(input: &Input) -> bool {
+    matches!(
+        input,
+        Input::Subscribed
+            | Input::Update {
+                speaker: Speaker::Device,
+                ..
+            }
+            | Input::Ask {
+                speaker: Speaker::Device
+            }
+    )
 }
 
 /// Reads an input, and by which hash it may be known again.

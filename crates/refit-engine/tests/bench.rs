@@ -162,6 +162,8 @@ impl Bench {
             Stored {
                 key,
                 revision,
+                seen: operation.seen,
+                written: operation.at,
                 record,
             },
         );
