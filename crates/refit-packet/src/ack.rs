@@ -33,8 +33,12 @@ macro_rules! acknowledgement {
                 Self { id, reason, properties: Properties::NONE }
             }
 
-            pub(crate) fn decode(reader: Reader<'a>, version: Version) -> Result<Self, Error> {
-                let Fields { id, reason, properties } = read(reader, version, Places::$places)?;
+            pub(crate) fn decode(
+                reader: Reader<'a>,
+                version: Version,
+                here: Places,
+            ) -> Result<Self, Error> {
+                let Fields { id, reason, properties } = read(reader, version, here)?;
                 Ok(Self { id, reason, properties })
             }
 

@@ -52,7 +52,7 @@ pub fn decode_from_client(packet: &[u8], version: Version) -> Result<Packet<'_>,
         PUBLISH => {
             Publish::decode(flags, body, version, Places::PUBLISH_BY_CLIENT).map(Packet::Publish)
         }
-        _ => decode_from_either(kind, flags, body, version),
+        _ => decode_from_either(kind, flags, body, version, Places::PUBACK_BY_CLIENT),
     }
 }
 
@@ -94,7 +94,7 @@ pub fn decode_from_server(packet: &[u8], version: Version) -> Result<Packet<'_>,
         PUBLISH => {
             Publish::decode(flags, body, version, Places::PUBLISH_BY_SERVER).map(Packet::Publish)
         }
-        _ => decode_from_either(kind, flags, body, version),
+        _ => decode_from_either(kind, flags, body, version, Places::PUBACK_BY_SERVER),
     }
 }
 
@@ -103,23 +103,24 @@ fn decode_from_either<'a>(
     flags: u8,
     body: Reader<'a>,
     version: Version,
+    puback: Places,
 ) -> Result<Packet<'a>, Error> {
     match kind {
         PUBACK => {
             no_flags(flags)?;
-            PubAck::decode(body, version).map(Packet::PubAck)
+            PubAck::decode(body, version, puback).map(Packet::PubAck)
         }
         PUBREC => {
             no_flags(flags)?;
-            PubRec::decode(body, version).map(Packet::PubRec)
+            PubRec::decode(body, version, puback).map(Packet::PubRec)
         }
         PUBREL => {
             release_flags(flags)?;
-            PubRel::decode(body, version).map(Packet::PubRel)
+            PubRel::decode(body, version, Places::PUBREL).map(Packet::PubRel)
         }
         PUBCOMP => {
             no_flags(flags)?;
-            PubComp::decode(body, version).map(Packet::PubComp)
+            PubComp::decode(body, version, Places::PUBREL).map(Packet::PubComp)
         }
         _ => Err(Error::WrongDirection),
     }

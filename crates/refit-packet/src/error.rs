@@ -126,7 +126,7 @@ errors! {
     /// A reason code that may not stand in this packet, or not from this side.
     ReasonNotHere ["MQTT-3.9.3-2", "§2.4"] => PROTOCOL_ERROR, "reason code does not belong in this packet";
     /// A reserved bit of CONNACK's flags is set.
-    ConnAckFlags ["§3.2.2.1", "§3.2.2.1"] => MALFORMED_PACKET, "reserved flag of the connection answer is set";
+    ConnAckFlags ["§3.2.2.1", "MQTT-3.2.2-1"] => MALFORMED_PACKET, "reserved flag of the connection answer is set";
     /// A CONNACK that refuses and yet claims a session.
     SessionPresent ["MQTT-3.2.2-4", "MQTT-3.2.2-6"] => PROTOCOL_ERROR, "refused connection with a session present";
     /// To be sent: a field of more than 65,535 bytes.

@@ -12,7 +12,8 @@ impl Places {
     pub(crate) const PUBLISH_BY_CLIENT: Self = Self(1 << 3);
     pub(crate) const PUBLISH_BY_SERVER: Self = Self(1 << 4);
     /// PUBACK and PUBREC: the same rules.
-    pub(crate) const PUBACK: Self = Self(1 << 5);
+    pub(crate) const PUBACK_BY_CLIENT: Self = Self(1 << 5);
+    pub(crate) const PUBACK_BY_SERVER: Self = Self(1 << 15);
     /// PUBREL and PUBCOMP: the same rules.
     pub(crate) const PUBREL: Self = Self(1 << 6);
     pub(crate) const SUBSCRIBE: Self = Self(1 << 7);
@@ -25,6 +26,7 @@ impl Places {
     pub(crate) const AUTH_BY_SERVER: Self = Self(1 << 14);
 
     pub(crate) const PUBLISH: Self = Self::PUBLISH_BY_CLIENT.or(Self::PUBLISH_BY_SERVER);
+    pub(crate) const PUBACK: Self = Self::PUBACK_BY_CLIENT.or(Self::PUBACK_BY_SERVER);
     pub(crate) const DISCONNECT: Self = Self::DISCONNECT_BY_CLIENT.or(Self::DISCONNECT_BY_SERVER);
     pub(crate) const AUTH: Self = Self::AUTH_BY_CLIENT.or(Self::AUTH_BY_SERVER);
     pub(crate) const ALL: Self = Self(u16::MAX);

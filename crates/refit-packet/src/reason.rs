@@ -39,7 +39,7 @@ reason_codes! {
     0x01 GRANTED_QOS_1 "granted QoS 1" [SUBACK];
     0x02 GRANTED_QOS_2 "granted QoS 2" [SUBACK];
     0x04 DISCONNECT_WITH_WILL "disconnect with will message" [DISCONNECT_BY_CLIENT];
-    0x10 NO_MATCHING_SUBSCRIBERS "no matching subscribers" [PUBACK];
+    0x10 NO_MATCHING_SUBSCRIBERS "no matching subscribers" [PUBACK_BY_SERVER];
     0x11 NO_SUBSCRIPTION_EXISTED "no subscription existed" [UNSUBACK];
     0x18 CONTINUE_AUTHENTICATION "continue authentication" [AUTH];
     0x19 RE_AUTHENTICATE "re-authenticate" [AUTH_BY_CLIENT];

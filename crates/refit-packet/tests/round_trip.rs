@@ -1,0 +1,153 @@
+//! What is encoded decodes equal, is as long as was said, and is found whole by `frame`.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use refit_packet::{
+    Delivery, Frame, PACKET_BYTES_MAX, Packet, Properties, Property, PubAck, PubComp, PubRec,
+    PubRel, Publish, PublishParts, Secret, Version, frame,
+};
+
+use crate::bytes::{From, decode};
+use crate::packets::packet;
+
+/// The same cases on every run; `PROPTEST_CASES` asks for more.
+pub(crate) fn runner(cases: u32) -> TestRunner {
+    let cases = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(cases);
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
+
+pub(crate) const SIDES: [(From, Version); 4] = [
+    (From::Client, Version::V311),
+    (From::Client, Version::V5),
+    (From::Server, Version::V311),
+    (From::Server, Version::V5),
+];
+
+/// An acknowledgement's reason is not on the wire in 3.1.1: it comes back as success.
+fn on_the_wire(packet: Packet<'_>, version: Version) -> Packet<'_> {
+    match (version, packet) {
+        (Version::V5, _) => packet,
+        (_, Packet::PubAck(p)) => Packet::PubAck(PubAck::success(p.id)),
+        (_, Packet::PubRec(p)) => Packet::PubRec(PubRec::success(p.id)),
+        (_, Packet::PubRel(p)) => Packet::PubRel(PubRel::success(p.id)),
+        (_, Packet::PubComp(p)) => Packet::PubComp(PubComp::success(p.id)),
+        (_, other) => other,
+    }
+}
+
+fn encoded_len(packet: &Packet<'_>, version: Version) -> usize {
+    match packet {
+        Packet::Connect(p) => p.encoded_len(),
+        Packet::ConnAck(p) => p.encoded_len(version),
+        Packet::Publish(p) => p.encoded_len(version),
+        Packet::PubAck(p) => p.encoded_len(version),
+        Packet::Subscribe(p) => p.encoded_len(version),
+        Packet::SubAck(p) => p.encoded_len(version),
+        other => {
+            let mut bytes = Vec::new();
+            other
+                .encode(version, &mut bytes)
+                .expect("an encodable packet");
+            bytes.len()
+        }
+    }
+}
+
+#[test]
+fn what_is_encoded_decodes_equal() {
+    for (from, version) in SIDES {
+        runner(256)
+            .run(&packet(from, version), |packet| {
+                let mut bytes = vec![0xaa];
+                packet
+                    .encode(version, &mut bytes)
+                    .expect("an encodable packet");
+                let bytes = &bytes[1..];
+                prop_assert_eq!(bytes.len(), encoded_len(&packet, version));
+                let whole = Ok(Frame::Whole { len: bytes.len() });
+                prop_assert_eq!(frame(bytes, PACKET_BYTES_MAX), whole);
+                prop_assert_eq!(
+                    decode(bytes, from, version),
+                    Ok(on_the_wire(packet, version))
+                );
+                Ok(())
+            })
+            .expect("every packet comes back");
+    }
+}
+
+#[test]
+fn a_packet_cut_short_is_unfinished_and_never_more() {
+    for (from, version) in SIDES {
+        runner(128)
+            .run(&packet(from, version), |packet| {
+                let mut bytes = Vec::new();
+                packet
+                    .encode(version, &mut bytes)
+                    .expect("an encodable packet");
+                for end in 0..bytes.len() {
+                    let Ok(Frame::Partial { missing }) = frame(&bytes[..end], PACKET_BYTES_MAX)
+                    else {
+                        return Err(TestCaseError::fail(format!("cut at {end}")));
+                    };
+                    prop_assert!(missing >= 1 && end + missing <= bytes.len());
+                    prop_assert!(decode(&bytes[..end], from, version).is_err());
+                }
+                Ok(())
+            })
+            .expect("every cut is seen");
+    }
+}
+
+#[test]
+fn a_topic_in_parts_is_the_same_packet() {
+    let properties = Properties::of(&[Property::MessageExpiry(60)]);
+    let publish = Publish {
+        topic: "state/d7/update/delta",
+        delivery: Delivery::AtMostOnce,
+        retain: false,
+        properties,
+        payload: b"{}",
+    };
+    let parts = PublishParts {
+        topic: &["state/", "d7", "/update/delta"],
+        delivery: publish.delivery,
+        retain: false,
+        properties,
+        payload: b"{}",
+    };
+    for version in [Version::V311, Version::V5] {
+        let (mut whole, mut joined) = (Vec::new(), Vec::new());
+        publish.encode(version, &mut whole).expect("a packet");
+        parts.encode(version, &mut joined).expect("a packet");
+        assert_eq!(whole, joined);
+        assert_eq!(parts.encoded_len(version), joined.len());
+    }
+}
+
+#[test]
+fn properties_are_read_by_name_and_in_order() {
+    let list = [
+        Property::UserProperty(("a", "1")),
+        Property::SessionExpiry(9),
+        Property::UserProperty(("b", "2")),
+        Property::AuthenticationMethod("m"),
+        Property::AuthenticationData(Secret::new(b"k")),
+    ];
+    let properties = Properties::of(&list);
+    assert_eq!(properties.session_expiry(), Some(9));
+    assert_eq!(properties.receive_maximum(), None);
+    assert_eq!(
+        properties.authentication_data().map(Secret::expose),
+        Some(&b"k"[..])
+    );
+    assert!(properties.user_properties().eq([("a", "1"), ("b", "2")]));
+}
