@@ -21,38 +21,26 @@ pub fn decode_from_client(packet: &[u8], version: Version) -> Result<Packet<'_>,
         body,
     } = split(packet)?;
     if kind == CONNECT {
-        no_flags(flags)?;
         let connect = Connect::decode(body)?;
         check_minimal(minimal, connect.version)?;
         return Ok(Packet::Connect(connect));
     }
     check_minimal(minimal, version)?;
     match kind {
-        SUBSCRIBE => {
-            release_flags(flags)?;
-            Subscribe::decode(body, version).map(Packet::Subscribe)
-        }
-        UNSUBSCRIBE => {
-            release_flags(flags)?;
-            Unsubscribe::decode(body, version).map(Packet::Unsubscribe)
-        }
+        SUBSCRIBE => Subscribe::decode(body, version).map(Packet::Subscribe),
+        UNSUBSCRIBE => Unsubscribe::decode(body, version).map(Packet::Unsubscribe),
         PINGREQ => {
-            no_flags(flags)?;
             body.end()?;
             Ok(Packet::PingReq)
         }
         DISCONNECT => {
-            no_flags(flags)?;
             Disconnect::decode(body, version, Places::DISCONNECT_BY_CLIENT).map(Packet::Disconnect)
         }
-        AUTH => {
-            no_flags(flags)?;
-            Auth::decode(body, version, Places::AUTH_BY_CLIENT).map(Packet::Auth)
-        }
+        AUTH => Auth::decode(body, version, Places::AUTH_BY_CLIENT).map(Packet::Auth),
         PUBLISH => {
             Publish::decode(flags, body, version, Places::PUBLISH_BY_CLIENT).map(Packet::Publish)
         }
-        _ => decode_from_either(kind, flags, body, version, Places::PUBACK_BY_CLIENT),
+        _ => decode_from_either(kind, body, version, Places::PUBACK_BY_CLIENT),
     }
 }
 
@@ -66,62 +54,35 @@ pub fn decode_from_server(packet: &[u8], version: Version) -> Result<Packet<'_>,
     } = split(packet)?;
     check_minimal(minimal, version)?;
     match kind {
-        CONNACK => {
-            no_flags(flags)?;
-            ConnAck::decode(body, version).map(Packet::ConnAck)
-        }
-        SUBACK => {
-            no_flags(flags)?;
-            SubAck::decode(body, version).map(Packet::SubAck)
-        }
-        UNSUBACK => {
-            no_flags(flags)?;
-            UnsubAck::decode(body, version).map(Packet::UnsubAck)
-        }
+        CONNACK => ConnAck::decode(body, version).map(Packet::ConnAck),
+        SUBACK => SubAck::decode(body, version).map(Packet::SubAck),
+        UNSUBACK => UnsubAck::decode(body, version).map(Packet::UnsubAck),
         PINGRESP => {
-            no_flags(flags)?;
             body.end()?;
             Ok(Packet::PingResp)
         }
         DISCONNECT if version == Version::V5 => {
-            no_flags(flags)?;
             Disconnect::decode(body, version, Places::DISCONNECT_BY_SERVER).map(Packet::Disconnect)
         }
-        AUTH => {
-            no_flags(flags)?;
-            Auth::decode(body, version, Places::AUTH_BY_SERVER).map(Packet::Auth)
-        }
+        AUTH => Auth::decode(body, version, Places::AUTH_BY_SERVER).map(Packet::Auth),
         PUBLISH => {
             Publish::decode(flags, body, version, Places::PUBLISH_BY_SERVER).map(Packet::Publish)
         }
-        _ => decode_from_either(kind, flags, body, version, Places::PUBACK_BY_SERVER),
+        _ => decode_from_either(kind, body, version, Places::PUBACK_BY_SERVER),
     }
 }
 
 fn decode_from_either<'a>(
     kind: u8,
-    flags: u8,
     body: Reader<'a>,
     version: Version,
     puback: Places,
 ) -> Result<Packet<'a>, Error> {
     match kind {
-        PUBACK => {
-            no_flags(flags)?;
-            PubAck::decode(body, version, puback).map(Packet::PubAck)
-        }
-        PUBREC => {
-            no_flags(flags)?;
-            PubRec::decode(body, version, puback).map(Packet::PubRec)
-        }
-        PUBREL => {
-            release_flags(flags)?;
-            PubRel::decode(body, version, Places::PUBREL).map(Packet::PubRel)
-        }
-        PUBCOMP => {
-            no_flags(flags)?;
-            PubComp::decode(body, version, Places::PUBREL).map(Packet::PubComp)
-        }
+        PUBACK => PubAck::decode(body, version, puback).map(Packet::PubAck),
+        PUBREC => PubRec::decode(body, version, puback).map(Packet::PubRec),
+        PUBREL => PubRel::decode(body, version, Places::PUBREL).map(Packet::PubRel),
+        PUBCOMP => PubComp::decode(body, version, Places::PUBREL).map(Packet::PubComp),
         _ => Err(Error::WrongDirection),
     }
 }
@@ -157,10 +118,12 @@ fn split(packet: &[u8]) -> Result<Split<'_>, Error> {
     if packet.len() < header.packet_len {
         return Err(Error::UnexpectedEnd);
     }
+    let (kind, flags) = (header.first >> 4, header.first & 0x0f);
+    check_flags(kind, flags)?;
     let body = packet.get(header.header_len..).unwrap_or_default();
     Ok(Split {
-        kind: header.first >> 4,
-        flags: header.first & 0x0f,
+        kind,
+        flags,
         minimal: header.minimal,
         body: Reader::new(body),
     })
@@ -175,17 +138,15 @@ fn check_minimal(minimal: bool, version: Version) -> Result<(), Error> {
     }
 }
 
-fn no_flags(flags: u8) -> Result<(), Error> {
-    if flags == 0 {
-        Ok(())
-    } else {
-        Err(Error::FixedHeaderFlags)
-    }
-}
-
-/// PUBREL, SUBSCRIBE and UNSUBSCRIBE carry 0010, for reasons of history.
-fn release_flags(flags: u8) -> Result<(), Error> {
-    if flags == 0b0010 {
+/// The low four bits are flags in PUBLISH alone; elsewhere they are reserved, and for reasons of
+/// history not always zero.
+fn check_flags(kind: u8, flags: u8) -> Result<(), Error> {
+    let reserved = match kind {
+        PUBLISH => return Ok(()),
+        PUBREL | SUBSCRIBE | UNSUBSCRIBE => 0b0010,
+        _ => 0,
+    };
+    if flags == reserved {
         Ok(())
     } else {
         Err(Error::FixedHeaderFlags)

@@ -8,8 +8,8 @@
 //! the caller reuses; `encoded_len` says beforehand how long it will be.
 //!
 //! **Strict, both ways.** What the standard forbids is an [`Error`], which knows its statement
-//! number in both versions and the reason code to answer with. `encode` refuses what `decode` would
-//! refuse, by the same rules. Lists inside a packet (properties, filters) are validated whole when
+//! number in both versions and the reason code to answer with. `encode` refuses, by the same rules,
+//! what no side may send (it does not know which side we are). Lists inside a packet (properties, filters) are validated whole when
 //! the packet is decoded, so reading them later cannot fail.
 //!
 //! **Absent on purpose.** I/O, clocks, sessions, keep-alive, limits that depend on what was agreed
@@ -20,8 +20,10 @@
 //! **Start reading at** [`Packet`] in `packet.rs`, then `decode.rs` (who may send what), one file
 //! per packet (`connect.rs`, `publish.rs`, …), `property.rs` and `reason.rs` (two tables), `text.rs`.
 //!
-//! **Keeps**: a PUBLISH is decoded without an allocation; no input makes it panic; whatever decodes
-//! encodes to something that decodes equal (`tests/`, and `fuzz/` at the repository's root).
+//! **Keeps**: decoding allocates nothing (only `encode` is given a `Vec`); no input makes it panic;
+//! whatever decodes encodes to something that decodes equal (`tests/round_trip.rs`, `corpus.rs`, and
+//! `fuzz/` at the repository's root); each statement is a row of `tests/statements.rs`, and another
+//! codec agrees but for its named leniencies (`tests/oracle.rs`).
 //!
 //! ```
 //! use refit_packet::{Frame, Packet, Version, decode_from_client, frame};

@@ -114,6 +114,28 @@ impl Packet<'_> {
             Self::Auth(p) => p.encode(version, out),
         }
     }
+
+    /// Tells how many bytes `encode` will append, fixed header included.
+    #[must_use]
+    pub fn encoded_len(&self, version: Version) -> usize {
+        match self {
+            Self::Connect(p) => p.encoded_len(),
+            Self::ConnAck(p) => p.encoded_len(version),
+            Self::Publish(p) => p.encoded_len(version),
+            Self::PubAck(p) => p.encoded_len(version),
+            Self::PubRec(p) => p.encoded_len(version),
+            Self::PubRel(p) => p.encoded_len(version),
+            Self::PubComp(p) => p.encoded_len(version),
+            Self::Subscribe(p) => p.encoded_len(version),
+            Self::SubAck(p) => p.encoded_len(version),
+            Self::Unsubscribe(p) => p.encoded_len(version),
+            Self::UnsubAck(p) => p.encoded_len(version),
+            Self::PingReq => PingReq.encoded_len(version),
+            Self::PingResp => PingResp.encoded_len(version),
+            Self::Disconnect(p) => p.encoded_len(version),
+            Self::Auth(p) => p.encoded_len(version),
+        }
+    }
 }
 
 /// PINGREQ: the client is there, are you?
