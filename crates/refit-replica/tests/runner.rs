@@ -1,0 +1,21 @@
+//! The rules of one device, as scripts that need no Rust to be reviewed, and as properties of any history.
+//!
+//! `bench.rs` is a device with its record and clock, `script.rs` the language; every other file is one rule.
+
+mod acknowledging;
+mod asking;
+mod bare_reports;
+mod bench;
+mod general_state;
+mod histories;
+mod holding;
+mod late_words;
+mod resends;
+mod rights;
+mod script;
+mod software_urls;
+mod superseding;
+mod timers;
+mod versions_and_sizes;
+mod why;
+mod withholding;
