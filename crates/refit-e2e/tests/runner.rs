@@ -1,0 +1,13 @@
+//! All end-to-end tests in one program; `house.rs` starts and stops the parts.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says so when it fails"
+)]
+
+mod house;
+mod kill_the_server;
+mod nine_steps;
+mod off_and_on;
+mod outside;
