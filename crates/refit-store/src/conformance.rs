@@ -8,17 +8,22 @@
     reason = "this is a test suite, in a library so that every store can run it"
 )]
 
+pub mod crash;
+pub mod jobs;
+pub mod races;
 pub mod records;
+pub mod releases;
 
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
-use refit_protocol::job::JobId;
+use refit_protocol::job::{JobId, Progress, Status};
 use refit_protocol::software_url::depot_url;
 use refit_protocol::time::Timestamp;
-use refit_replica::record::{Job, Record, Stage};
+use refit_replica::record::{Job, JobEntry, Record, Stage};
 use serde_json::{Map, Value, json};
 
-use crate::store::{Guard, Operation, Outcome, Store, Stored};
+use crate::reader::Reader;
+use crate::store::{Failure, Guard, Operation, Outcome, Store, Stored};
 
 /// Where a store lies: opening it twice, one after the other, shows the same records.
 pub trait Place {
@@ -96,10 +101,27 @@ pub(crate) fn open_job(name: &str, artifact: u8, stage: Stage) -> Job {
     }
 }
 
+/// Returns the line of the history of a job in this state.
+pub(crate) fn entry(name: &str, status: Status) -> JobEntry {
+    JobEntry {
+        id: job_id(name),
+        software_url: url(1),
+        previous: Some(url(0)),
+        origin: "direct/app".into(),
+        status,
+        opened: Timestamp(7),
+        sent: None,
+        started: None,
+        ended: None,
+        progress: Progress::default(),
+        reason: None,
+    }
+}
+
 /// Commits one operation and returns its outcome.
 pub(crate) fn commit_one(store: &dyn Store, operation: Operation) -> Outcome {
-    match store.commit(vec![operation]).as_deref() {
-        Ok([outcome]) => *outcome,
+    match must(store.commit(vec![operation])).as_slice() {
+        [outcome] => *outcome,
         other => panic!("one operation gave {other:?}"),
     }
 }
@@ -119,9 +141,16 @@ pub(crate) fn made(store: &dyn Store, id: &DeviceId) -> Guard {
 
 /// Loads a device that must be there.
 pub(crate) fn loaded(store: &dyn Store, id: &DeviceId) -> Stored {
-    let loaded = store.reader().and_then(|mut reader| reader.load(id));
-    match loaded {
-        Ok(Some(stored)) => stored,
-        other => panic!("{id} should be there: {other:?}"),
-    }
+    must(reader(store).load(id)).unwrap_or_else(|| panic!("{id} should be there"))
+}
+
+/// Opens a reader that must be had.
+pub(crate) fn reader(store: &dyn Store) -> Box<dyn Reader> {
+    must(store.reader())
+}
+
+/// Returns what a call on a healthy store gave.
+#[track_caller]
+pub(crate) fn must<T>(given: Result<T, Failure>) -> T {
+    given.unwrap_or_else(|failure| panic!("a healthy store: {failure}"))
 }

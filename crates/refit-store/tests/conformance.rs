@@ -34,4 +34,29 @@ holds! {
         who_desires_an_artifact_is_known
         facts_are_kept
     ;
+    jobs:
+        a_job_is_written_with_its_record
+        a_refused_operation_leaves_no_job
+        the_job_of_another_device_is_a_conflict
+        jobs_are_listed_newest_first
+        who_is_at_work_is_known_after_a_restart
+        counters_equal_a_recount
+    ;
+    races:
+        no_update_is_lost
+        a_device_is_made_once
+        the_same_again_is_a_conflict_and_harmless
+        each_batch_is_answered_once
+        what_was_answered_is_seen_at_once
+    ;
+    releases:
+        a_version_means_one_artifact_for_ever
+        versions_are_in_order
+        there_is_always_room_between_two
+        what_is_desired_is_not_removed
+    ;
+    crash:
+        a_restart_keeps_all_that_was_acknowledged
+        closing_answers_what_was_submitted
+    ;
 }

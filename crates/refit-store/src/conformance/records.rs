@@ -6,10 +6,9 @@ use refit_replica::record::{Failures, PastJob, Record, Stage, Withheld};
 use serde_json::json;
 
 use crate::conformance::{
-    Place, applied, commit_one, device, digest, job_id, loaded, made, open_job, plain, record, url,
-    write,
+    Place, applied, commit_one, device, digest, job_id, loaded, made, must, open_job, plain,
+    reader, record, url, write,
 };
-use crate::reader::Reader;
 use crate::store::{DeviceKey, Guard, Outcome, Store};
 
 /// A device that was never written is not there; one that was reads back whole.
@@ -23,10 +22,7 @@ pub fn what_is_read_is_what_was_written(place: &dyn Place) {
         assert_eq!(stored.record, full);
         assert_eq!(Some(stored.guard()), guard);
     }
-    let unknown = store
-        .reader()
-        .and_then(|mut reader| reader.load(&device("e")));
-    assert!(matches!(unknown, Ok(None)));
+    assert_eq!(must(reader(&*store).load(&device("e"))), None);
 }
 
 /// Records that have something in each place, one after the other.
@@ -124,9 +120,7 @@ pub fn a_batch_may_hold_two_of_one_device(place: &dyn Place) {
         write(&id, Some(next), plain(3)),
         write(&id, Some(guard), plain(4)),
     ];
-    let outcomes = store
-        .commit(batch)
-        .unwrap_or_else(|failure| panic!("{failure}"));
+    let outcomes = must(store.commit(batch));
     let first = |outcome: &Outcome| matches!(outcome, Outcome::Applied(_));
     assert!(
         first(&outcomes[0]) && first(&outcomes[1]) && first(&outcomes[3]),
@@ -163,10 +157,7 @@ pub fn many_are_read_in_the_order_asked(place: &dyn Place) {
         made(&*store, &device(name));
     }
     let asked = [device("b"), device("x"), device("a"), device("b")];
-    let read = store
-        .reader()
-        .and_then(|mut reader| reader.load_many(&asked));
-    let read = read.unwrap_or_else(|failure| panic!("{failure}"));
+    let read = must(reader(&*store).load_many(&asked));
     let there: Vec<bool> = read.iter().map(Option::is_some).collect();
     assert_eq!(there, [true, false, true, true]);
     assert_eq!(read[0], read[3]);
@@ -181,12 +172,10 @@ pub fn pages_stay_right_under_change(place: &dyn Place) {
         .iter()
         .map(|name| made(&*store, &device(name)))
         .collect();
-    let mut reader = store.reader().unwrap_or_else(|failure| panic!("{failure}"));
+    let mut reader = reader(&*store);
     let (mut seen, mut after) = (Vec::new(), None);
     for round in 2.. {
-        let page = reader
-            .devices(after.as_ref(), 7)
-            .unwrap_or_else(|failure| panic!("{failure}"));
+        let page = must(reader.devices(after.as_ref(), 7));
         let Some(last) = page.last() else { break };
         after = Some(last.id.clone());
         seen.extend(page.into_iter().map(|row| row.id.to_string()));
@@ -219,10 +208,7 @@ pub fn a_row_is_the_record_in_short(place: &dyn Place) {
     let mut operation = write(&device("d"), None, full);
     operation.seen = Some(Timestamp(3));
     applied(&*store, operation);
-    let page = store
-        .reader()
-        .and_then(|mut reader| reader.devices(None, 10));
-    let page = page.unwrap_or_else(|failure| panic!("{failure}"));
+    let page = must(reader(&*store).devices(None, 10));
     let [row] = page.as_slice() else {
         panic!("{page:?}")
     };
@@ -250,23 +236,18 @@ pub fn who_desires_an_artifact_is_known(place: &dyn Place) {
 }
 
 fn desires(store: &dyn Store, artifact: u8) -> (u64, Option<String>) {
-    let desires = store
-        .reader()
-        .and_then(|mut reader| reader.desires(&digest(artifact)));
-    let desires = desires.unwrap_or_else(|failure| panic!("{failure}"));
+    let desires = must(reader(store).desires(&digest(artifact)));
     (desires.devices, desires.first.map(|id| id.to_string()))
 }
 
 /// Facts about the installation are kept, and given anew.
 pub fn facts_are_kept(place: &dyn Place) {
     let store = place.open();
-    let mut reader: Box<dyn Reader> = store.reader().unwrap_or_else(|failure| panic!("{failure}"));
+    let mut reader = reader(&*store);
     assert_eq!(store.epoch(), 0);
     assert!(matches!(reader.meta("key"), Ok(None)));
     for value in ["1", "zwei"] {
-        store
-            .put_meta("key", value)
-            .unwrap_or_else(|failure| panic!("{failure}"));
+        must(store.put_meta("key", value));
         assert_eq!(reader.meta("key").ok().flatten().as_deref(), Some(value));
     }
 }
