@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use refit_packet::{
-    Delivery, Frame, PACKET_BYTES_MAX, Packet, Properties, Property, PubAck, PubComp, PubRec,
-    PubRel, Publish, PublishParts, Secret, Version, frame,
+    Delivery, Error, Frame, PACKET_BYTES_MAX, Packet, Properties, Property, PubAck, PubComp,
+    PubRec, PubRel, Publish, PublishParts, Secret, Version, frame,
 };
 
 use crate::bytes::{From, decode};
@@ -132,4 +132,48 @@ fn properties_are_read_by_name_and_in_order() {
         Some(&b"k"[..])
     );
     assert!(properties.user_properties().eq([("a", "1"), ("b", "2")]));
+}
+
+#[test]
+fn a_length_takes_as_few_bytes_as_it_needs() {
+    // Remaining length, and the bytes of the fixed header with it.
+    let boundaries = [
+        (127, 2),
+        (128, 3),
+        (16_383, 3),
+        (16_384, 4),
+        (2_097_151, 4),
+        (2_097_152, 5),
+    ];
+    for (remaining, header) in boundaries {
+        let payload = vec![b'x'; remaining - 3];
+        let publish = at_most_once(&payload);
+        let mut bytes = Vec::new();
+        publish.encode(Version::V311, &mut bytes).expect("a packet");
+        assert_eq!(bytes.len(), header + remaining);
+        assert_eq!(publish.encoded_len(Version::V311), bytes.len());
+        let whole = Ok(Frame::Whole { len: bytes.len() });
+        assert_eq!(frame(&bytes, PACKET_BYTES_MAX), whole);
+        let decoded = decode(&bytes, From::Client, Version::V311);
+        assert_eq!(decoded, Ok(Packet::Publish(publish)));
+    }
+}
+
+#[test]
+fn a_packet_longer_than_mqtt_can_say_is_not_sent() {
+    let payload = vec![0; 268_435_456 - 3];
+    let mut out = vec![7];
+    let sent = at_most_once(&payload).encode(Version::V311, &mut out);
+    assert_eq!(sent, Err(Error::PacketTooLarge));
+    assert_eq!(out, [7], "nothing was written");
+}
+
+fn at_most_once(payload: &[u8]) -> Publish<'_> {
+    Publish {
+        topic: "t",
+        delivery: Delivery::AtMostOnce,
+        retain: false,
+        properties: Properties::NONE,
+        payload,
+    }
 }
