@@ -160,9 +160,8 @@ impl Bench {
 /// `f1?7` is the same with signature 7.
 pub(crate) fn url_of(name: &str) -> Option<String> {
     let (kind, rest) = name.split_at_checked(1)?;
-    let (number, extra) = match rest.split_at_checked(1)? {
-        (number, extra) => (number.parse::<u8>().ok()?, extra),
-    };
+    let (number, extra) = rest.split_at_checked(1)?;
+    let number = number.parse::<u8>().ok()?;
     let hex = Digest::from_bytes([number; 32]).to_hex();
     Some(match (kind, extra) {
         ("v", "") => format!("http://refit.example/depot/sha256/{hex}"),

@@ -34,8 +34,10 @@ pub(crate) fn play(script: &str) {
     {
         let (act, outcome) = line.split_once("->").unwrap_or((line, ""));
         let (act, outcome) = (act.trim(), outcome.trim());
-        said += &format!("{act} -> {outcome}\n");
-        happened += &format!("{act} -> {}\n", bench.act(act));
+        said.push_str(&[act, outcome].join(" -> "));
+        said.push('\n');
+        happened.push_str(&[act, &bench.act(act)].join(" -> "));
+        happened.push('\n');
     }
     assert!(
         said == happened,
@@ -184,9 +186,9 @@ impl Bench {
         let due = delta::due(&self.record).unwrap();
         let mut state = due.state;
         let software = state.remove(SOFTWARE_URL);
-        let mut text = String::from("delta");
+        let mut words = vec![String::from("delta")];
         if let (Some(job), Some(Value::String(url))) = (due.job, software) {
-            text += &format!(" {} {}", self.job_name(&job.id), name_of(&url));
+            words.extend([self.job_name(&job.id), name_of(&url)]);
         }
         for value in state.values_mut() {
             if let Some(long) = value.as_str().filter(|text| text.len() > 40) {
@@ -194,9 +196,9 @@ impl Bench {
             }
         }
         if !state.is_empty() {
-            text += &format!(" {}", Value::Object(state));
+            words.push(Value::Object(state).to_string());
         }
-        text
+        words.join(" ")
     }
 
     fn why(&self) -> String {
