@@ -1,0 +1,163 @@
+//! Accepting connections, and ending them all.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use refit_engine::fleet::Fleet;
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::driver::{House, run};
+use crate::figures::{Figures, rise};
+use crate::identity::Gate;
+use crate::quota::{Quota, Register};
+
+/// Connections that the kernel keeps for us before we accept them. With fewer, a fleet that comes back at once loses
+/// its first SYNs and waits seconds (measured: with 100, a second at the 99th percentile).
+const BACKLOG: i32 = 4096;
+
+/// How long accepting pauses when it fails for want of something, such as descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// After this silence the kernel asks whether the other end is there: the last resort for 3.1.1 clients without a
+/// keep-alive.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(300);
+
+/// What an endpoint is made of.
+pub struct Parts {
+    /// The engine.
+    pub fleet: Fleet,
+    /// Who decides who is who.
+    pub gate: Arc<dyn Gate>,
+    /// Limits.
+    pub quota: Quota,
+}
+
+/// A listening endpoint. Dropping it stops accepting, and leaves open connections alone.
+pub struct Endpoint {
+    address: SocketAddr,
+    house: Arc<House>,
+    accepting: JoinHandle<()>,
+}
+
+impl Endpoint {
+    /// Listens on an address (port 0: any). It must be called within a tokio runtime.
+    pub fn start(address: SocketAddr, parts: Parts) -> io::Result<Self> {
+        let listener = listen(address)?;
+        let address = listener.local_addr()?;
+        let figures = Arc::new(Figures::default());
+        let register = Register::new(Arc::clone(&figures), parts.quota.connections_max);
+        let house = Arc::new(House {
+            fleet: parts.fleet,
+            gate: parts.gate,
+            quota: parts.quota,
+            figures,
+            register: Arc::new(register),
+            stopping: Arc::new(Notify::new()),
+            started: now(),
+        });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&house)));
+        Ok(Self {
+            address,
+            house,
+            accepting,
+        })
+    }
+
+    /// Returns the address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the figures.
+    pub fn figures(&self) -> Arc<Figures> {
+        Arc::clone(&self.house.figures)
+    }
+
+    /// Stops accepting, tells everybody, and waits until all are gone, but not longer than `within`. Returns how many
+    /// are left then; they end with the runtime.
+    pub async fn stop(mut self, within: Duration) -> usize {
+        self.accepting.abort();
+        // It ends with "cancelled"; what counts is that the listening socket is closed.
+        drop((&mut self.accepting).await);
+        let register = &self.house.register;
+        let empty = register.empty.notified();
+        register.stop();
+        self.house.stopping.notify_waiters();
+        if register.len() > 0 {
+            drop(tokio::time::timeout(within, empty).await);
+        }
+        register.len()
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one moment that times are counted from"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Accepted sockets inherit what is set here.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_KEEPALIVE))?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+async fn accept(listener: TcpListener, house: Arc<House>) {
+    let mut is_failing = false;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                is_failing = false;
+                rise(&house.figures.accepted);
+                // Before the ticket: who is let in just before the stop hears of it.
+                let stopping = Arc::clone(&house.stopping).notified_owned();
+                if let Some(ticket) = house.register.enter() {
+                    let house = Arc::clone(&house);
+                    drop(tokio::spawn(run(stream, peer, house, ticket, stopping)));
+                }
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                if !is_failing {
+                    tracing::error!("no connection can be accepted: {error}; trying again");
+                }
+                is_failing = true;
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Tells whether only the connection that was to be accepted is gone.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}

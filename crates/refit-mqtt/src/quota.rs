@@ -1,0 +1,188 @@
+//! Limits of the endpoint: how many connections, how large, how slow.
+//!
+//! What protects others from one client is here and in `session/limits.rs`: the former can be set, the latter are
+//! parts of what is agreed at CONNECT.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use refit_engine::seat::{Close, Seat};
+use tokio::sync::Notify;
+
+use crate::figures::{Figures, rise};
+use crate::session::Terms;
+
+/// What can be set.
+#[derive(Clone, Debug)]
+pub struct Quota {
+    /// Open connections, also those that said nothing yet. More are closed at once.
+    pub connections_max: usize,
+    /// From being accepted to a whole CONNECT, however its bytes trickle in.
+    pub greeting: Duration,
+    /// How long what was sent may wait for the client to read it.
+    pub stall: Duration,
+    /// How long a connection that Refit ends may stay for the client to read why.
+    pub linger: Duration,
+    /// The longest CONNECT: what somebody unknown can make us keep.
+    pub connect_bytes_max: usize,
+    /// What is agreed at CONNECT.
+    pub terms: Terms,
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        Self {
+            connections_max: 1_000_000,
+            greeting: Duration::from_secs(10),
+            stall: Duration::from_secs(60),
+            linger: Duration::from_secs(1),
+            connect_bytes_max: 4 * 1024,
+            terms: Terms::default(),
+        }
+    }
+}
+
+/// The open connections: how many, and the seats of those that are welcome, to close them when the server stops.
+pub(crate) struct Register {
+    figures: Arc<Figures>,
+    connections_max: usize,
+    slots: Mutex<Slots>,
+    /// Told when the last connection ended after the stop.
+    pub(crate) empty: Notify,
+}
+
+/// Eight bytes for a connection.
+#[derive(Default)]
+struct Slots {
+    seats: Vec<Weak<Seat>>,
+    free: Vec<u32>,
+    taken: usize,
+    stopping: bool,
+}
+
+impl Register {
+    pub(crate) fn new(figures: Arc<Figures>, connections_max: usize) -> Self {
+        Self {
+            figures,
+            connections_max,
+            slots: Mutex::new(Slots::default()),
+            empty: Notify::new(),
+        }
+    }
+
+    /// Lets a connection in, if there is room.
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Ticket> {
+        let slot = {
+            let mut slots = self.slots.lock();
+            if slots.taken >= self.connections_max || slots.stopping {
+                None
+            } else {
+                Some(slots.take())
+            }
+        };
+        let Some(slot) = slot else {
+            rise(&self.figures.turned_away);
+            return None;
+        };
+        rise(&self.figures.live);
+        Some(Ticket {
+            register: Arc::clone(self),
+            slot,
+        })
+    }
+
+    /// Closes all seats, now and as they come.
+    pub(crate) fn stop(&self) {
+        let seats: Vec<Arc<Seat>> = {
+            let mut slots = self.slots.lock();
+            slots.stopping = true;
+            slots.seats.iter().filter_map(Weak::upgrade).collect()
+        };
+        for seat in seats {
+            seat.close(Close::ShuttingDown);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.lock().taken
+    }
+}
+
+impl Slots {
+    fn take(&mut self) -> u32 {
+        self.taken += 1;
+        self.free.pop().unwrap_or_else(|| {
+            self.seats.push(Weak::new());
+            // `connections_max` is far below what this cuts off.
+            (self.seats.len() - 1) as u32
+        })
+    }
+}
+
+/// A connection's place in the register; dropping it gives the place back.
+pub(crate) struct Ticket {
+    register: Arc<Register>,
+    slot: u32,
+}
+
+impl Ticket {
+    /// Notes the seat, so that stopping reaches it.
+    pub(crate) fn seated(&self, seat: &Arc<Seat>) {
+        let stopping = {
+            let mut slots = self.register.slots.lock();
+            slots.seats[self.slot as usize] = Arc::downgrade(seat);
+            slots.stopping
+        };
+        if stopping {
+            seat.close(Close::ShuttingDown);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.register.figures.live.fetch_sub(1, Ordering::Relaxed);
+        let empty = {
+            let mut slots = self.register.slots.lock();
+            slots.seats[self.slot as usize] = Weak::new();
+            slots.free.push(self.slot);
+            slots.taken -= 1;
+            slots.stopping && slots.taken == 0
+        };
+        if empty {
+            self.register.empty.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_given_back_and_used_again() {
+        let register = Arc::new(Register::new(Arc::default(), 2));
+        let first = register.enter().unwrap();
+        let second = register.enter().unwrap();
+        assert!(register.enter().is_none());
+        drop(first);
+        let third = register.enter().unwrap();
+        assert_eq!((third.slot, register.len()), (0, 2));
+        drop((second, third));
+        assert_eq!(register.len(), 0);
+    }
+
+    #[test]
+    fn stopping_reaches_seats_of_before_and_after() {
+        let register = Arc::new(Register::new(Arc::default(), 9));
+        let (early, late) = (register.enter().unwrap(), register.enter().unwrap());
+        let (seat, later) = (Seat::new(None), Seat::new(None));
+        early.seated(&seat);
+        register.stop();
+        late.seated(&later);
+        assert!(seat.try_next().is_some() && later.try_next().is_some());
+        assert!(register.enter().is_none());
+    }
+}
