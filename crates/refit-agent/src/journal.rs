@@ -109,6 +109,11 @@ impl Journal {
                 newest = Some((number, which, entry));
             }
         }
+        if let Some((_, which, _)) = &newest {
+            // An agent that was killed may have left it unsynced. The next write spoils the other record: until then
+            // this one must be durable, or a power cut would leave neither.
+            files.sync_file(&folder.join(NAMES[*which]))?;
+        }
         let (last, which, entry) = newest.unwrap_or_else(|| (0, 1, Entry::default()));
         let journal = Self {
             folder: folder.to_path_buf(),

@@ -12,7 +12,18 @@
 //! *Keeps* number 7 of design §9 (whatever is cut, the device runs verified software, the new or the old:
 //! `tests/power_cut.rs`), and its part of 4 (`machine/tests.rs`).
 
+pub mod command_line;
+pub mod config;
+pub mod driver;
+pub mod fetch;
 pub mod files;
+pub mod hands;
+pub mod health;
+pub mod http;
+pub mod installer;
 pub mod job;
 pub mod journal;
+pub mod link;
 pub mod machine;
+pub mod unpack;
+pub mod wire;

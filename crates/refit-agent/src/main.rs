@@ -1,3 +1,28 @@
-//! stub
+//! The agent as a program: what is typed goes to the driver.
 
-fn main() {}
+use refit_agent::command_line::{Asked, read};
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let asked = match read(std::env::args_os().skip(1)) {
+        Ok(asked) => asked,
+        Err(why) => return failed(&why, 2),
+    };
+    match asked {
+        Asked::Print(text) => {
+            // A closed pipe is the reader's own wish.
+            drop(std::io::stdout().write_all(text.as_bytes()));
+            ExitCode::SUCCESS
+        }
+        Asked::Run(start) => match refit_agent::driver::run(*start) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => failed(&why, 1),
+        },
+    }
+}
+
+fn failed(why: &str, code: u8) -> ExitCode {
+    drop(writeln!(std::io::stderr(), "refit-agent: {why}"));
+    ExitCode::from(code)
+}

@@ -49,7 +49,8 @@ enum Node {
 #[derive(Clone, Debug)]
 enum Change {
     Put(String, usize),
-    Move(String, String),
+    /// A rename moves a node, not whatever has the old name by then.
+    Move(String, String, usize),
     Drop(String),
 }
 
@@ -86,6 +87,17 @@ impl Fragile {
     pub fn is_cut(&self) -> bool {
         let disk = self.disk();
         disk.cut_at.is_some_and(|at| disk.changes > at)
+    }
+
+    /// Returns a disk of its own with all that is on this one, synced or not.
+    pub fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.disk().clone())))
+    }
+
+    /// Forgets the cut: the process was killed there, and the power stayed on.
+    pub fn revive(&self) {
+        let mut disk = self.disk();
+        (disk.cut_at, disk.changes) = (None, 0);
     }
 
     /// Returns the disk as the next start finds it.
@@ -187,10 +199,11 @@ fn apply(names: &mut BTreeMap<String, usize>, change: &Change) {
         Change::Drop(name) => {
             names.remove(name);
         }
-        Change::Move(from, to) => {
-            if let Some(node) = names.remove(from) {
-                names.insert(to.clone(), node);
+        Change::Move(from, to, node) => {
+            if names.get(from) == Some(node) {
+                names.remove(from);
             }
+            names.insert(to.clone(), *node);
         }
     }
 }
@@ -432,12 +445,12 @@ impl Files for Fragile {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut disk = self.disk();
-        disk.must_find(from)?;
+        let node = disk.must_find(from)?;
         let (folder, from) = disk.parent(from)?;
         let (target, to) = disk.parent(to)?;
         debug_assert_eq!(folder, target, "renames stay within a folder");
         disk.change(|_| ())?;
-        disk.alter(folder, Change::Move(from, to))
+        disk.alter(folder, Change::Move(from, to, node))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -1,0 +1,23 @@
+//! The agent's tests from outside, as one program. A test of its own sees that no file was forgotten.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what must hold in the shortest way"
+)]
+
+mod power_cut;
+
+#[test]
+fn no_file_is_forgotten() {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let runner = include_str!("runner.rs");
+    for entry in std::fs::read_dir(here).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.trim_end_matches(".rs");
+        assert!(
+            module == "runner" || runner.contains(&format!("mod {module};")),
+            "{name} is not run"
+        );
+    }
+}
