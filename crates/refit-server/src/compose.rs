@@ -1,0 +1,311 @@
+//! The whole server: rooms started in their order, and stopped in the other.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use refit_depot::depot::Depot;
+use refit_depot::grant::Grants;
+use refit_depot::grant::keys::GrantKeys;
+use refit_engine::driver::{Engine, Parts};
+use refit_engine::releases::Releases;
+use refit_engine::seat::Close;
+use refit_engine::send::Grantor;
+use refit_engine::shard::Settings;
+use refit_protocol::device_id::DeviceId;
+use refit_protocol::digest::Digest;
+use refit_protocol::time::Timestamp;
+use refit_store::sqlite::{self, SqliteStore};
+use refit_store::store::{Failure, Store};
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::http::{self, App, Limits, connection};
+use crate::operator::{self, Operator};
+use crate::places::{Places, TOKEN_FILE};
+use crate::readers::Readers;
+use crate::wall;
+
+/// How many devices may make themselves known; an operator may make more.
+const DEVICES_MAX: u64 = 5_000_000;
+
+/// How long a stopping server waits for what is under way.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// A running server.
+pub struct Server {
+    places: Places,
+    engine: Engine,
+    stop: watch::Sender<bool>,
+    http: JoinHandle<()>,
+    /// Dropped last: it holds the lock on the data.
+    _store: Arc<dyn Store>,
+}
+
+impl Server {
+    /// Starts everything. When this returns, requests and devices are taken.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        make_data(&config.data)?;
+        let data = config
+            .data
+            .canonicalize()
+            .map_err(StartError::data(&config.data))?;
+        let opening = data.clone();
+        let kept = tokio::task::spawn_blocking(move || Kept::open(&opening));
+        let kept = kept
+            .await
+            .map_err(|error| StartError::data(&data)(io::Error::other(error)))??;
+        let (http, http_at) = listen("HTTP", "http", config.http).await?;
+        let (mqtt, mqtt_at) = listen("MQTT", "mqtt", config.mqtt).await?;
+        let places = places(&config, data, http_at, mqtt_at);
+        let grants = Arc::new(Grants::new(
+            kept.keys,
+            &places.public_url,
+            config.grant_lifetime,
+        ));
+        let engine = Engine::start(Parts {
+            store: Arc::clone(&kept.store),
+            grantor: Arc::new(Minting {
+                grants: Arc::clone(&grants),
+                lifetime: config.grant_lifetime,
+            }),
+            releases: Arc::clone(&kept.releases),
+            settings: settings(&config, &*kept.store),
+        })?;
+        let (stop, stopping) = watch::channel(false);
+        let counters = Arc::new(Counters::default());
+        let app = App {
+            fleet: engine.fleet().clone(),
+            figures: Arc::clone(engine.figures()),
+            releases: kept.releases,
+            readers: Readers::new(Arc::clone(&kept.store)),
+            store: Arc::clone(&kept.store),
+            depot: kept.depot,
+            grants,
+            operator: kept.operator,
+            counters: Arc::clone(&counters),
+            places: places.clone(),
+            stopping: stopping.clone(),
+            run: format!("{:x}", wall::now().as_millis()),
+            recording: Mutex::new(()),
+            limits: Limits::default(),
+        };
+        drop(mqtt);
+        let router = http::router(Arc::new(app));
+        let http = tokio::spawn(connection::serve(http, router, counters, stopping));
+        places.write().map_err(StartError::data(&places.data))?;
+        Ok(Self {
+            places,
+            engine,
+            stop,
+            http,
+            _store: kept.store,
+        })
+    }
+
+    /// Returns where everything is.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Waits until nothing may be acknowledged any more, and says why. The process should end then.
+    pub async fn broken(&self) -> String {
+        self.engine.broken().await
+    }
+
+    /// Stops: nothing new is taken, devices are told, what is under way comes to its end, and all is durable.
+    pub async fn drain(self) {
+        let Self {
+            places,
+            engine,
+            stop,
+            http,
+            _store,
+        } = self;
+        stop.send_replace(true);
+        engine.close_all(Close::ShuttingDown);
+        let abort = http.abort_handle();
+        if tokio::time::timeout(DRAIN_MAX, http).await.is_err() {
+            tracing::warn!(
+                "some HTTP connections did not end within {} s and were cut",
+                DRAIN_MAX.as_secs()
+            );
+            abort.abort();
+        }
+        let stopped = tokio::task::spawn_blocking(move || engine.stop());
+        drop(stopped.await);
+        places.remove();
+    }
+}
+
+fn settings(config: &Config, store: &dyn Store) -> Settings {
+    Settings {
+        policy: config.policy.clone(),
+        epoch: store.epoch(),
+        devices_max: DEVICES_MAX,
+        unknown_devices_join: config.dev,
+    }
+}
+
+fn places(config: &Config, data: PathBuf, http: SocketAddr, mqtt: SocketAddr) -> Places {
+    let api = format!("http://{http}");
+    Places {
+        public_url: config.public_url.clone().unwrap_or_else(|| api.clone()),
+        api,
+        mqtt: format!("mqtt://{mqtt}"),
+        token_file: data.join(TOKEN_FILE),
+        data,
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    }
+}
+
+/// What lies in the data directory.
+struct Kept {
+    store: Arc<dyn Store>,
+    depot: Depot,
+    keys: GrantKeys,
+    operator: Operator,
+    releases: Arc<Releases>,
+}
+
+impl Kept {
+    /// The store comes first: its lock keeps a second server from everything else.
+    fn open(data: &Path) -> Result<Self, StartError> {
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(sqlite::Options::new(data))?);
+        let releases = Arc::new(Releases::default());
+        for release in store.reader()?.releases()? {
+            releases.add(release.software);
+        }
+        Ok(Self {
+            store,
+            depot: Depot::open(&data.join("depot"))?,
+            keys: GrantKeys::load_or_create(&data.join("grant.keys"))?,
+            operator: Operator::load_or_create(&data.join(TOKEN_FILE))?,
+            releases,
+        })
+    }
+}
+
+/// Makes the data directory for its owner alone. One that others can look into is not refused, but each secret in it
+/// has a mode of its own.
+fn make_data(path: &Path) -> Result<(), StartError> {
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path);
+    made.map_err(StartError::data(path))?;
+    let mode = fs::metadata(path)
+        .map_err(StartError::data(path))?
+        .permissions()
+        .mode();
+    if mode & 0o022 != 0 {
+        return Err(StartError::Exposed {
+            path: path.to_owned(),
+            mode: mode & 0o777,
+        });
+    }
+    Ok(())
+}
+
+async fn listen(
+    what: &'static str,
+    flag: &'static str,
+    at: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen {
+        what,
+        flag,
+        at,
+        source,
+    };
+    let listener = TcpListener::bind(at).await.map_err(failed)?;
+    let at = listener.local_addr().map_err(failed)?;
+    Ok((listener, at))
+}
+
+/// Mints grants for the engine's deltas.
+struct Minting {
+    grants: Arc<Grants>,
+    lifetime: Duration,
+}
+
+impl Grantor for Minting {
+    fn mint(&self, digest: &Digest, device: &DeviceId, now: Timestamp) -> (String, Timestamp) {
+        // A grant counts whole seconds.
+        let expires = now.as_millis() / 1000 + self.lifetime.as_secs();
+        (
+            self.grants.mint(digest, device, now),
+            Timestamp(expires * 1000),
+        )
+    }
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error("failed to use the data directory {}", .path.display())]
+    Data {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Others may change what is in the data directory.
+    #[error("others can write to {} (mode {mode:o}): chmod 700 it, or choose another with --data", .path.display())]
+    Exposed {
+        /// Which.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// An address cannot be listened on.
+    #[error(
+        "failed to serve {what} on {at}: stop what else uses it, or choose another with --{flag} (port 0 takes a free one)"
+    )]
+    Listen {
+        /// What was to be served.
+        what: &'static str,
+        /// The flag for it.
+        flag: &'static str,
+        /// Where.
+        at: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The store cannot be opened.
+    #[error("failed to open the store: {0}")]
+    Store(#[from] sqlite::OpenError),
+    /// The store cannot be read.
+    #[error("failed to read the store")]
+    Read(#[from] Failure),
+    /// The depot cannot be opened.
+    #[error("failed to open the depot")]
+    Depot(#[from] refit_depot::backend::Error),
+    /// The keys of grants cannot be had.
+    #[error("failed to {0}")]
+    Keys(#[from] refit_depot::grant::keys::Error),
+    /// The operator's token cannot be had.
+    #[error("{0}")]
+    Operator(#[from] operator::Error),
+}
+
+impl StartError {
+    /// Tells whether another server holds the data directory.
+    pub const fn is_in_use(&self) -> bool {
+        matches!(self, Self::Store(sqlite::OpenError::InUse(_)))
+    }
+
+    fn data(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Data { path, source }
+    }
+}

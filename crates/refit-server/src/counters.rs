@@ -1,0 +1,73 @@
+//! What the server counts itself; the engine and the store have their own figures.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// What a download, or the attempt at one, came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Download {
+    /// It was granted by a pre-signed URL.
+    Granted,
+    /// It was granted by the operator's token.
+    Operator,
+    /// It was refused.
+    Refused,
+    /// It was put off, because too many others were under way.
+    PutOff,
+}
+
+/// The counters. They are written without a lock, and read one by one.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Requests by the first digit of their status.
+    requests: [AtomicU64; 6],
+    downloads: [AtomicU64; 4],
+    pub(crate) sent_bytes: AtomicU64,
+    pub(crate) received_bytes: AtomicU64,
+    pub(crate) connections: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn request(&self, status: u16) {
+        if let Some(counter) = self.requests.get(usize::from(status / 100)) {
+            counter.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(crate) fn requests(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.requests
+            .iter()
+            .map(|counter| counter.load(Relaxed))
+            .enumerate()
+            .skip(2)
+    }
+
+    pub(crate) fn download(&self, came_to: Download) {
+        self.downloads[came_to as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn downloads(&self) -> [(&'static str, u64); 4] {
+        let of = |came_to: Download| self.downloads[came_to as usize].load(Relaxed);
+        [
+            ("granted", of(Download::Granted)),
+            ("operator", of(Download::Operator)),
+            ("refused", of(Download::Refused)),
+            ("put_off", of(Download::PutOff)),
+        ]
+    }
+}
+
+/// Counts one of several at a time for as long as it lives.
+pub(crate) struct Gauge<'a>(&'a AtomicU64);
+
+impl<'a> Gauge<'a> {
+    pub(crate) fn up(counter: &'a AtomicU64) -> Self {
+        counter.fetch_add(1, Relaxed);
+        Self(counter)
+    }
+}
+
+impl Drop for Gauge<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,57 @@
+//! Where the API speaks with the engine: something is said, and its receipt is awaited.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use refit_engine::fleet::Fleet;
+use refit_engine::seat::{Outgoing, Seat, Wants};
+use serde_json::Value;
+
+use crate::http::error::{Kind, Problem};
+
+/// How long a receipt may take. A commit takes milliseconds; this is a store that stands still.
+const RECEIPT_MAX: Duration = Duration::from_secs(30);
+
+/// Says something to the engine, and returns once it is decided, and durable if it changed anything.
+///
+/// Whoever goes away before that takes nothing back: it was said.
+pub(crate) async fn say(
+    fleet: &Fleet,
+    say: impl FnOnce(&Fleet, &Arc<Seat>),
+) -> Result<(), Problem> {
+    let seat = Seat::new(None);
+    seat.set_wants(Wants::ANSWER);
+    say(fleet, &seat);
+    match tokio::time::timeout(RECEIPT_MAX, receipt(&seat)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Problem::new(
+            Kind::Unavailable,
+            "the store has not answered in time; it is not known whether this was done: look, then try again",
+        )),
+    }
+}
+
+async fn receipt(seat: &Seat) -> Result<(), Problem> {
+    loop {
+        match poll_fn(|context| seat.poll_next(context)).await {
+            Outgoing::Receipt { refused: None, .. } => return Ok(()),
+            Outgoing::Receipt {
+                refused: Some(code),
+                answer,
+                ..
+            } => {
+                let message = answer.as_deref().and_then(message).unwrap_or_default();
+                return Err(Problem::new(Kind::of_code(code), message));
+            }
+            Outgoing::Close(_) => return Err(Problem::stopping()),
+            Outgoing::Publish { .. } => {}
+        }
+    }
+}
+
+/// Takes the sentence out of a rejection.
+fn message(answer: &[u8]) -> Option<String> {
+    let answer: Value = serde_json::from_slice(answer).ok()?;
+    Some(answer.get("message")?.as_str()?.to_owned())
+}

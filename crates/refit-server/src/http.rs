@@ -1,0 +1,267 @@
+//! Where every request enters and leaves: routes, who may use them, request IDs, and problems in one form.
+
+mod artifacts;
+mod ask;
+mod bootstrap;
+pub(crate) mod connection;
+mod devices;
+pub(crate) mod error;
+mod events;
+mod jobs;
+mod probes;
+mod releases;
+mod show;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::routing::get;
+use refit_depot::depot::Depot;
+use refit_depot::grant::Grants;
+use refit_engine::driver::Figures;
+use refit_engine::fleet::Fleet;
+use refit_engine::releases::Releases;
+use refit_store::store::Store;
+use tokio::sync::{Mutex, Semaphore, watch};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::counters::Counters;
+use crate::operator::Operator;
+use crate::places::Places;
+use crate::readers::Readers;
+use error::{Kind, Problem, render};
+
+/// How many uploads may be under way at a time: each holds a thread that writes.
+const UPLOADS_MAX: usize = 8;
+
+/// How many downloads may be under way at a time: each holds a piece of its artifact in memory.
+const DOWNLOADS_MAX: usize = 1024;
+
+/// How many may follow the events at a time.
+const FOLLOWERS_MAX: usize = 256;
+
+/// How long a body may send nothing.
+const BODY_PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// What requests are served from.
+pub(crate) struct App {
+    pub(crate) fleet: Fleet,
+    pub(crate) figures: Arc<Figures>,
+    pub(crate) releases: Arc<Releases>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) readers: Arc<Readers>,
+    pub(crate) depot: Depot,
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) operator: Operator,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) places: Places,
+    pub(crate) stopping: watch::Receiver<bool>,
+    /// Names this run of the server, since the numbers of events begin anew with each.
+    pub(crate) run: String,
+    /// One at a time records or removes a release: the bytes and the record are two steps.
+    pub(crate) recording: Mutex<()>,
+    pub(crate) limits: Limits,
+}
+
+/// How much may be under way at a time.
+pub(crate) struct Limits {
+    uploads: Semaphore,
+    downloads: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
+}
+
+impl Limits {
+    /// Returns how many follow the events.
+    fn followers(&self) -> usize {
+        FOLLOWERS_MAX.saturating_sub(self.followers.available_permits())
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            uploads: Semaphore::new(UPLOADS_MAX),
+            downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
+            followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
+        }
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Refit",
+        description = "Software updates for device fleets. Every answer that is not a success is a problem document \
+                       (RFC 9457) with a stable `code`. Clients must ignore fields that they do not know.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+        contact(),
+    ),
+    security(("operator" = [])),
+    components(schemas(show::Problem)),
+    modifiers(&Bearer),
+)]
+struct Document;
+
+/// Says in the document that the token is a bearer token.
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        if let Some(components) = openapi.components.as_mut() {
+            components.add_security_scheme("operator", SecurityScheme::Http(bearer));
+        }
+    }
+}
+
+fn api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(devices::list))
+        .routes(routes!(devices::show))
+        .routes(routes!(devices::desire))
+        .routes(routes!(devices::set_software))
+        .routes(routes!(devices::cancel))
+        .routes(routes!(devices::hold))
+        .routes(routes!(devices::release))
+        .routes(routes!(devices::retry))
+        .routes(routes!(jobs::of_device))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::show))
+        .routes(routes!(releases::list, releases::add))
+        .routes(routes!(releases::show, releases::remove))
+        .routes(routes!(events::follow))
+}
+
+/// Writes the OpenAPI document of the API, as it is served and as it is committed.
+pub fn openapi() -> String {
+    let (_, document) = api().split_for_parts();
+    let mut text = document.to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Makes the routes of a server.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let (api, _) = api().split_for_parts();
+    let document: Arc<str> = openapi().into();
+    let document = get(move || async move {
+        (
+            [(header::CONTENT_TYPE, "application/json")],
+            document.to_string(),
+        )
+    });
+    api.route("/api/v1/openapi.json", document)
+        .route("/depot/sha256/{digest}", get(artifacts::download))
+        .route("/device/v1/bootstrap", get(bootstrap::bootstrap))
+        .route("/livez", get(probes::live))
+        .route("/readyz", get(probes::ready))
+        .route("/metrics", get(probes::metrics))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(not_for_this)
+        .layer(from_fn_with_state(Arc::clone(&app), admit))
+        .layer(from_fn(refuse_foreign_pages))
+        .layer(from_fn_with_state(Arc::clone(&app), frame))
+        .with_state(app)
+}
+
+async fn nothing_here(uri: Uri) -> Problem {
+    let detail = format!(
+        "there is nothing at {}; the API is at /api/v1, described by /api/v1/openapi.json",
+        uri.path()
+    );
+    Problem::new(Kind::NotFound, detail)
+}
+
+async fn not_for_this(method: Method, uri: Uri) -> Problem {
+    Problem::new(
+        Kind::MethodNotAllowed,
+        format!("{} does not take {method}", uri.path()),
+    )
+}
+
+/// The outermost layer: the request gets an ID, and what leaves is counted and in one form.
+async fn frame(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response<axum::body::Body> {
+    let id = request_id();
+    let started = Instant::now();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut response = render(next.run(request).await, &id);
+    let status = response.status().as_u16();
+    app.counters.request(status);
+    // The path alone: a query may hold a grant.
+    tracing::debug!(%method, path, status, request = id, ms = started.elapsed().as_millis() as u64);
+    let headers = response.headers_mut();
+    headers.insert(
+        HeaderName::from_static("x-content-type-options"),
+        HeaderValue::from_static("nosniff"),
+    );
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(HeaderName::from_static("x-request-id"), id);
+    }
+    response
+}
+
+fn request_id() -> String {
+    let mut bytes = [0; 8];
+    // An ID that is not random still serves: it is for finding a line in the log.
+    let _ = getrandom::fill(&mut bytes);
+    format!("{:016x}", u64::from_be_bytes(bytes))
+}
+
+/// A browser names the page that a request comes from. No page of anybody else has business here, and on loopback
+/// any page that the operator visits could otherwise reach this server.
+async fn refuse_foreign_pages(
+    request: Request,
+    next: Next,
+) -> Result<Response<axum::body::Body>, Problem> {
+    let headers = request.headers();
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    if headers.contains_key(header::ORIGIN) || matches!(site, Some(b"cross-site" | b"same-site")) {
+        return Err(Problem::new(
+            Kind::Forbidden,
+            "requests from other web pages are not taken",
+        ));
+    }
+    Ok(next.run(request).await)
+}
+
+/// Everything under `/api` needs the operator's token.
+async fn admit(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Result<Response<axum::body::Body>, Problem> {
+    if request.uri().path().starts_with("/api") && !is_operator(&app, request.headers()) {
+        let detail = format!(
+            "send `Authorization: Bearer` with the token that the server keeps in {}",
+            app.places.token_file.display()
+        );
+        return Err(
+            Problem::new(Kind::Unauthenticated, detail).header(header::WWW_AUTHENTICATE, "Bearer")
+        );
+    }
+    Ok(next.run(request).await)
+}
+
+fn is_operator(app: &App, headers: &HeaderMap) -> bool {
+    bearer(headers).is_some_and(|token| app.operator.is(token))
+}
+
+/// Returns the token of an `Authorization` header; the scheme's case does not matter (RFC 9110 §11.1).
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, rest) = value.split_at_checked(7)?;
+    scheme
+        .eq_ignore_ascii_case(b"bearer ")
+        .then(|| rest.trim_ascii())
+}

@@ -1,0 +1,175 @@
+//! Downloads: an artifact of the depot, for whoever holds a grant for it.
+//!
+//! What to answer is decided by `refit_depot::serve`; here the bytes are streamed, a piece at a time as the peer
+//! reads them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::Response;
+use futures_util::stream;
+use refit_depot::artifact::{Artifact, Pieces};
+use refit_depot::serve::{self, Answer, Ask, Status};
+use refit_protocol::digest::Digest;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::error::{Kind, Problem};
+use super::{App, is_operator};
+use crate::counters::{Counters, Download};
+use crate::wall;
+
+/// How soon to ask again when too many download at once, in seconds. Devices spread it by themselves.
+const PUT_OFF_SECONDS: &str = "10";
+
+/// Serves `GET` and `HEAD` of an artifact.
+pub(crate) async fn download(
+    State(app): State<Arc<App>>,
+    method: Method,
+    Path(digest): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let none = || Problem::new(Kind::NoArtifact, "no release has this artifact (any more)");
+    let digest = Digest::parse(&digest).ok_or_else(none)?;
+    let granted = granted(&app, &digest, &uri, &headers)?;
+    let permit = Arc::clone(&app.limits.downloads)
+        .try_acquire_owned()
+        .map_err(|_| {
+            app.counters.download(Download::PutOff);
+            Problem::new(
+                Kind::Unavailable,
+                "too many download at once: go on in a moment, from where you are",
+            )
+            .header(header::RETRY_AFTER, PUT_OFF_SECONDS)
+        })?;
+    let depot = app.depot.clone();
+    let opened = tokio::task::spawn_blocking(move || depot.artifact(&digest));
+    let opened = opened
+        .await
+        .map_err(|_| Problem::internal("a download was abandoned"))?;
+    let artifact = opened
+        .map_err(|error| Problem::internal(&error.to_string()))?
+        .ok_or_else(none)?;
+    app.counters.download(granted);
+    let answer = decided(&method, &headers, &artifact);
+    respond(answer, artifact, permit, &app.counters)
+}
+
+/// Checks the grant in the query; an operator's token serves too. It is checked before anything is looked up, so that
+/// nobody learns which artifacts there are.
+fn granted(
+    app: &App,
+    digest: &Digest,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Download, Problem> {
+    let refused = match app
+        .grants
+        .check(digest, uri.query().unwrap_or_default(), wall::now())
+    {
+        Ok(_) => return Ok(Download::Granted),
+        Err(_) if is_operator(app, headers) => return Ok(Download::Operator),
+        Err(refused) => refused,
+    };
+    app.counters.download(Download::Refused);
+    Err(Problem::new(Kind::GrantRefused, refused.to_string()).with("reason", refused.reason()))
+}
+
+fn decided(method: &Method, headers: &HeaderMap, artifact: &Artifact) -> Answer {
+    let joined = |name: HeaderName| {
+        let mut values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let first = values.next()?.to_vec();
+        Some(values.fold(first, |joined, value| [&joined[..], b", ", value].concat()))
+    };
+    let (range, if_range) = (joined(header::RANGE), joined(header::IF_RANGE));
+    let (if_match, if_none_match) = (joined(header::IF_MATCH), joined(header::IF_NONE_MATCH));
+    let ask = Ask {
+        head: method == Method::HEAD,
+        range: range.as_deref(),
+        if_range: if_range.as_deref(),
+        if_match: if_match.as_deref(),
+        if_none_match: if_none_match.as_deref(),
+    };
+    serve::answer(&ask, &artifact.digest(), artifact.length())
+}
+
+fn respond(
+    answer: Answer,
+    artifact: Artifact,
+    permit: OwnedSemaphorePermit,
+    counters: &Arc<Counters>,
+) -> Result<Response, Problem> {
+    let headers = answer.headers().iter().filter_map(|(name, value)| {
+        Some((
+            HeaderName::from_static(name),
+            HeaderValue::from_str(value).ok()?,
+        ))
+    });
+    let headers: HeaderMap = headers.collect();
+    let kind = match answer.status {
+        Status::Whole | Status::Partial | Status::NotModified => None,
+        Status::PreconditionFailed => Some((
+            Kind::VersionConflict,
+            "the artifact is not the one that If-Match names",
+        )),
+        Status::OutOfRange => Some((Kind::OutOfRange, "begin before the end, or from the start")),
+    };
+    if let Some((kind, detail)) = kind {
+        let problem = Problem::new(kind, detail);
+        return Err(headers.iter().fold(problem, |problem, (name, value)| {
+            problem.header(name.clone(), value.to_str().unwrap_or_default())
+        }));
+    }
+    let body = answer.body.map_or_else(Body::empty, |range| {
+        let sending = Sending {
+            pieces: artifact.pieces(range),
+            counters: Arc::clone(counters),
+            permit,
+        };
+        Body::from_stream(stream::try_unfold(sending, next_piece))
+    });
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(answer.status.code()).unwrap_or_default();
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+/// A download under way.
+struct Sending {
+    pieces: Pieces,
+    counters: Arc<Counters>,
+    /// Given back when the last piece is sent, or the peer goes.
+    permit: OwnedSemaphorePermit,
+}
+
+/// Reads the next piece. It is asked for when the connection has room, so a slow peer costs one piece of memory.
+async fn next_piece(sending: Sending) -> Result<Option<(Vec<u8>, Sending)>, std::io::Error> {
+    let Sending {
+        mut pieces,
+        counters,
+        permit,
+    } = sending;
+    let read = tokio::task::spawn_blocking(move || (pieces.next(), pieces));
+    let (piece, pieces) = read.await.map_err(std::io::Error::other)?;
+    match piece {
+        None => Ok(None),
+        Some(Ok(bytes)) => {
+            counters.sent_bytes.fetch_add(bytes.len() as u64, Relaxed);
+            Ok(Some((
+                bytes,
+                Sending {
+                    pieces,
+                    counters,
+                    permit,
+                },
+            )))
+        }
+        Some(Err(error)) => {
+            tracing::error!("a download was cut: {error}");
+            Err(std::io::Error::other(error))
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! How requests are read: queries, bodies, cursors and preconditions, each refused with a problem of its own.
+
+use axum::body::{Body, Bytes};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http_body_util::{BodyExt, Limited};
+use refit_protocol::device_id::DeviceId;
+use refit_protocol::document;
+use refit_protocol::limits::UPDATE_BYTES_MAX;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use utoipa::IntoParams;
+
+use super::BODY_PAUSE_MAX;
+use super::error::{Kind, Problem};
+
+/// A query, read strictly: a parameter that does not exist is a mistake worth telling.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        axum::extract::Query::try_from_uri(&parts.uri)
+            .map(|axum::extract::Query(query)| Self(query))
+            .map_err(|refused| Problem::new(Kind::BadQuery, refused.body_text()))
+    }
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Page {
+    /// How many items at most; 50 if it is not given.
+    #[param(minimum = 1, maximum = 500)]
+    pub(crate) limit: Option<usize>,
+    /// The `nextCursor` of the page before.
+    pub(crate) cursor: Option<String>,
+}
+
+/// How many items a page has, and may have.
+const PAGE_ITEMS: usize = 50;
+const PAGE_ITEMS_MAX: usize = 500;
+
+/// Checks how many items a page is to have.
+pub(crate) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
+    match asked.unwrap_or(PAGE_ITEMS) {
+        limit @ 1..=PAGE_ITEMS_MAX => Ok(limit),
+        _ => Err(Problem::new(
+            Kind::BadQuery,
+            format!("limit is 1 to {PAGE_ITEMS_MAX}"),
+        )),
+    }
+}
+
+/// Writes a place in a list as a cursor. `list` names the list, so that a cursor of another one is refused.
+pub(crate) fn cursor(list: &str, place: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{list} {place}"))
+}
+
+/// Reads such a cursor.
+pub(crate) fn place(list: &str, cursor: &str) -> Result<String, Problem> {
+    let text = URL_SAFE_NO_PAD
+        .decode(cursor)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    text.as_deref()
+        .and_then(|text| text.strip_prefix(list)?.strip_prefix(' '))
+        .map(str::to_owned)
+        .ok_or_else(|| {
+            Problem::new(
+                Kind::BadCursor,
+                "use the nextCursor of the page before, for the same list",
+            )
+        })
+}
+
+/// Reads the device ID of a path.
+pub(crate) fn device(text: &str) -> Result<DeviceId, Problem> {
+    DeviceId::parse(text).map_err(|why| Problem::new(Kind::BadDeviceId, why.to_string()))
+}
+
+/// Reads a JSON object as strictly as an update is read.
+pub(crate) async fn object(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, Problem> {
+    if let Some(kind) = headers.get(header::CONTENT_TYPE) {
+        let kind = kind
+            .as_bytes()
+            .split(|b| *b == b';')
+            .next()
+            .unwrap_or_default();
+        let known: [&[u8]; 2] = [b"application/json", b"application/merge-patch+json"];
+        if !known
+            .iter()
+            .any(|known| kind.trim_ascii().eq_ignore_ascii_case(known))
+        {
+            return Err(Problem::new(
+                Kind::MediaType,
+                "send application/json or application/merge-patch+json",
+            ));
+        }
+    }
+    let bytes = bytes(body).await?;
+    document::parse_object(&bytes).map_err(|why| {
+        Problem::new(
+            Kind::BadBody,
+            format!("the body is not a JSON object that can be taken: {why}"),
+        )
+    })
+}
+
+/// Reads a body of the size that an update may have.
+async fn bytes(body: Body) -> Result<Bytes, Problem> {
+    let read = Limited::new(body, UPDATE_BYTES_MAX).collect();
+    match tokio::time::timeout(BODY_PAUSE_MAX, read).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Problem::new(
+            Kind::TooLarge,
+            format!("a body here has at most {UPDATE_BYTES_MAX} bytes"),
+        )),
+        Ok(Err(error)) => Err(Problem::new(
+            Kind::BadBody,
+            format!("the body was cut short: {error}"),
+        )),
+        Err(_) => Err(Problem::new(
+            Kind::TooSlow,
+            "the body did not arrive in time",
+        )),
+    }
+}
+
+/// Reads `If-Match`: the version that a record must have, as its ETag or as a bare number.
+pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let number = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(text);
+    number.parse().map(Some).map_err(|_| {
+        Problem::new(
+            Kind::BadRequest,
+            "If-Match takes one version of the record: its ETag, as it was shown",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_good_for_its_own_list_only() {
+        let made = cursor("devices", "lamp-7");
+        assert_eq!(place("devices", &made).unwrap(), "lamp-7");
+        for (list, cursor) in [
+            ("jobs", made.as_str()),
+            ("device", &made),
+            ("devices", "?"),
+            ("devices", ""),
+        ] {
+            assert_eq!(place(list, cursor).unwrap_err().kind, Kind::BadCursor);
+        }
+    }
+
+    #[test]
+    fn if_match_is_one_version() {
+        let read = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::IF_MATCH, value.parse().unwrap());
+            if_match(&headers)
+        };
+        assert_eq!(read("\"7\"").unwrap(), Some(7));
+        assert_eq!(read("7").unwrap(), Some(7));
+        assert_eq!(read("*").unwrap(), None);
+        for bad in ["\"7\", \"8\"", "W/\"7\"", "x", ""] {
+            assert_eq!(read(bad).unwrap_err().kind, Kind::BadRequest, "{bad}");
+        }
+    }
+}

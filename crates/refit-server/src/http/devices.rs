@@ -1,0 +1,285 @@
+//! Devices: to list and show them, and to hand what an operator wants of one to the engine.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use refit_protocol::device_id::DeviceId;
+use refit_protocol::diff::SOFTWARE_URL;
+use refit_protocol::update::Update;
+use refit_replica::input::Input;
+use refit_replica::speaker::Speaker;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::App;
+use super::ask::{self, Page, Query};
+use super::error::{Kind, Problem};
+use super::releases::split_release;
+use super::show::{self, Beside, Device, DeviceLine, DevicePage};
+use crate::{config, desk, wall};
+
+/// The name under which an operator's wishes are remembered.
+const OPERATOR: &str = "operator";
+
+/// Lists devices, by ID.
+#[utoipa::path(get, path = "/api/v1/devices", params(Page), responses(
+    (status = 200, body = DevicePage),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Query(page): Query<Page>,
+) -> Result<Json<DevicePage>, Problem> {
+    let limit = ask::limit(page.limit)?;
+    let after = page
+        .cursor
+        .map(|cursor| ask::device(&ask::place("devices", &cursor)?))
+        .transpose()?;
+    let fleet = app.fleet.clone();
+    let (rows, online) = app
+        .readers
+        .read(move |reader| {
+            let rows = reader.devices(after.as_ref(), limit)?;
+            let online = fleet.online(rows.iter().map(|row| row.id.clone()).collect());
+            Ok((rows, online))
+        })
+        .await?;
+    let next = rows
+        .get(limit - 1)
+        .map(|last| ask::cursor("devices", last.id.as_str()));
+    let online = online.into_iter().chain(std::iter::repeat(false));
+    let items = rows.into_iter().zip(online);
+    let items = items
+        .map(|(row, online)| DeviceLine::of(row, online, &app.releases))
+        .collect();
+    Ok(Json(DevicePage {
+        items,
+        next_cursor: next,
+    }))
+}
+
+/// Shows a device.
+#[utoipa::path(get, path = "/api/v1/devices/{id}", params(("id" = String, Path,)), responses(
+    (status = 200, body = Device, headers(("ETag" = String, description = "the version of the record"))),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    shown(&app, ask::device(&id)?).await
+}
+
+async fn shown(app: &App, device: DeviceId) -> Result<Response, Problem> {
+    let (fleet, id) = (app.fleet.clone(), device.clone());
+    let read = app.readers.read(move |reader| {
+        let Some(stored) = reader.load(&id)? else {
+            return Ok(None);
+        };
+        let last_job = reader.jobs_of(&id, None, 1)?.pop().map(|row| row.entry);
+        let online = fleet.online(vec![id]).first() == Some(&true);
+        Ok(Some((
+            stored,
+            Beside {
+                online,
+                last_job,
+                now: wall::now(),
+            },
+        )))
+    });
+    let Some((stored, beside)) = read.await? else {
+        return Err(no_such(&device));
+    };
+    let shown = Device::of(device.as_str(), &stored, beside, &app.releases);
+    let mut response = Json(&shown).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", shown.version)) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(response)
+}
+
+fn no_such(device: &DeviceId) -> Problem {
+    let detail = format!(
+        "no device {device} has connected or has been given a desired state; GET /api/v1/devices lists those that have"
+    );
+    Problem::new(Kind::NoDevice, detail)
+}
+
+/// Changes what a device should be, and makes the device if nobody knows it.
+///
+/// The body is a merge patch (RFC 7396) of the desired state. Writing `softwareURL` opens a job, also if it is the same
+/// as before; `null` takes it back.
+#[utoipa::path(patch, path = "/api/v1/devices/{id}/desired", params(
+    ("id" = String, Path,),
+    ("If-Match" = Option<String>, Header, description = "the version that the record must have"),
+), request_body(content = Object, content_type = "application/merge-patch+json"), responses(
+    (status = 200, body = Device),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+    (status = 507, body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn desire(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let device = ask::device(&id)?;
+    let version = ask::if_match(&headers)?;
+    let patch = ask::object(&headers, body).await?;
+    desired(&app, device, patch, version).await
+}
+
+async fn desired(
+    app: &App,
+    device: DeviceId,
+    patch: Map<String, Value>,
+    version: Option<u64>,
+) -> Result<Response, Problem> {
+    let mut update = Map::new();
+    update.insert("state".into(), json!({ "desired": patch }));
+    if let Some(version) = version {
+        update.insert("version".into(), version.into());
+    }
+    let update = Update::from_object(update).map_err(|refused| {
+        Problem::new(
+            Kind::of_code(refused.rejection.code),
+            refused.rejection.message,
+        )
+    })?;
+    let speaker = Speaker::Operator(OPERATOR.into());
+    let said = desk::say(&app.fleet, |fleet, seat| {
+        fleet.update(seat, speaker, &device, update, 0)
+    })
+    .await;
+    match said {
+        Ok(()) => shown(app, device).await,
+        // The only thing of a wish that can conflict is the version that it names.
+        Err(problem) if problem.kind == Kind::Conflict && version.is_some() => {
+            Err(problem.now(Kind::VersionConflict))
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Which software a device should run: a release, or any URL.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SetSoftware {
+    /// A release of this server: `name@version`.
+    release: Option<String>,
+    /// A URL, of this server's depot or of any other store.
+    #[serde(rename = "softwareURL")]
+    software_url: Option<String>,
+}
+
+/// Says which software a device should run.
+#[utoipa::path(put, path = "/api/v1/devices/{id}/software", params(
+    ("id" = String, Path,),
+    ("If-Match" = Option<String>, Header, description = "the version that the record must have"),
+), request_body = SetSoftware, responses(
+    (status = 200, body = Device),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+    (status = 507, body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn set_software(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let device = ask::device(&id)?;
+    let version = ask::if_match(&headers)?;
+    let object = Value::Object(ask::object(&headers, body).await?);
+    let wanted: SetSoftware = serde_json::from_value(object).map_err(|error| {
+        Problem::new(
+            Kind::Unprocessable,
+            format!("the body is not taken: {error}"),
+        )
+    })?;
+    let url = match (wanted.release, wanted.software_url) {
+        (Some(release), None) => url_of(&app, &release).await?,
+        (None, Some(url)) => url,
+        _ => {
+            return Err(Problem::new(
+                Kind::Unprocessable,
+                "give either release or softwareURL",
+            ));
+        }
+    };
+    let mut patch = Map::new();
+    patch.insert(SOFTWARE_URL.into(), url.into());
+    desired(&app, device, patch, version).await
+}
+
+async fn url_of(app: &App, text: &str) -> Result<String, Problem> {
+    let Some((name, version)) = split_release(text) else {
+        return Err(Problem::new(
+            Kind::UnknownRelease,
+            format!("{text:?} is not a release; write name@version"),
+        ));
+    };
+    let releases = app.readers.read(|reader| reader.releases()).await?;
+    let found = releases
+        .iter()
+        .find(|r| r.software.name == name && r.software.version == version);
+    match found {
+        Some(release) => Ok(app.grants.stable_url(release.digest())),
+        None => {
+            let known = releases
+                .iter()
+                .map(|r| format!("{}@{}", r.software.name, r.software.version));
+            let known: Vec<String> = known.collect();
+            let near = config::nearest(text, known.iter().map(String::as_str));
+            let hint = near.map_or_else(
+                || "add it with `refit release add`; GET /api/v1/releases lists those that there are".to_owned(),
+                |near| format!("did you mean {near}?"),
+            );
+            Err(Problem::new(
+                Kind::UnknownRelease,
+                format!("there is no release {text}: {hint}"),
+            ))
+        }
+    }
+}
+
+macro_rules! operations {
+    ($($(#[$doc:meta])* $name:ident, $path:literal, $input:expr;)*) => {$(
+        $(#[$doc])*
+        #[utoipa::path(post, path = $path, params(("id" = String, Path,)), responses(
+            (status = 200, body = Device),
+            (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+            (status = 507, body = show::Problem, content_type = "application/problem+json"),
+        ))]
+        pub(crate) async fn $name(
+            State(app): State<Arc<App>>,
+            Path(id): Path<String>,
+        ) -> Result<Response, Problem> {
+            operated(&app, &id, $input).await
+        }
+    )*};
+}
+
+operations! {
+    /// Ends the open job of a device. Its wish stays, and nothing is sent for it until it is desired again.
+    cancel, "/api/v1/devices/{id}/cancel", Input::Cancel;
+    /// Keeps software from a device until it is released.
+    hold, "/api/v1/devices/{id}/hold", Input::Hold(true);
+    /// Lets a device that was held have its software.
+    release, "/api/v1/devices/{id}/release", Input::Hold(false);
+    /// Tries again what failed, and forgets how often it did.
+    retry, "/api/v1/devices/{id}/retry", Input::Retry;
+}
+
+async fn operated(app: &App, id: &str, input: Input) -> Result<Response, Problem> {
+    let device = ask::device(id)?;
+    desk::say(&app.fleet, |fleet, seat| {
+        fleet.operate(seat, &device, input, 0)
+    })
+    .await?;
+    shown(app, device).await
+}

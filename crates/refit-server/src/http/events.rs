@@ -1,0 +1,201 @@
+//! The stream of events: server-sent events, which a follower resumes where it was.
+//!
+//! The ID of an event is `<run>-<number>`, because numbers begin anew when the server does: a follower of an earlier
+//! run is told to read the state anew (410) rather than given events that only look like the next ones.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use refit_engine::events::{self, EventKind, Following, Since};
+use refit_protocol::device_id::DeviceId;
+use refit_replica::record::JobEntry;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use super::App;
+use super::ask::{self, Query};
+use super::error::{Kind, Problem};
+use super::show::{self, Job};
+use crate::wall::rfc3339;
+
+/// How often a comment is sent when nothing happens, so that both ends know that the other is there.
+const PULSE: Duration = Duration::from_secs(15);
+
+/// How many events are taken from the feed at a time.
+const TAKEN_MAX: usize = 256;
+
+/// Which events are wanted.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Which {
+    /// Only those of this device.
+    device: Option<String>,
+    /// The ID of the last event that was seen; the same as the header `Last-Event-ID`.
+    after: Option<String>,
+}
+
+/// Follows what happens, from now on, or from behind the last event that was seen.
+#[utoipa::path(get, path = "/api/v1/events", params(Which,
+    ("Last-Event-ID" = Option<String>, Header, description = "the ID of the last event that was seen"),
+), responses(
+    (status = 200, body = String, content_type = "text/event-stream"),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn follow(
+    State(app): State<Arc<App>>,
+    Query(which): Query<Which>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let device = which.device.as_deref().map(ask::device).transpose()?;
+    let header = headers
+        .get("last-event-id")
+        .map(|value| value.to_str().unwrap_or_default().to_owned());
+    let after = match header.or(which.after) {
+        Some(id) => number_of(&app, &id)?,
+        None => app.fleet.feed().newest(),
+    };
+    let permit = Arc::clone(&app.limits.followers).try_acquire_owned();
+    let permit =
+        permit.map_err(|_| Problem::new(Kind::TooMany, "too many follow the events already"))?;
+    let follower = Follower {
+        following: app.fleet.feed().follow(),
+        stopping: app.stopping.clone(),
+        taken: VecDeque::new(),
+        app,
+        device,
+        after,
+        began: false,
+        permit,
+    };
+    let pulse = KeepAlive::new().interval(PULSE);
+    let mut response = Sse::new(stream::unfold(Box::new(follower), next))
+        .keep_alive(pulse)
+        .into_response();
+    // Proxies that gather an answer before they pass it on would hold the events back.
+    let (name, value) = (
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
+    response.headers_mut().insert(name, value);
+    Ok(response)
+}
+
+/// Reads an event's ID, if that event can still be followed from.
+fn number_of(app: &App, id: &str) -> Result<u64, Problem> {
+    let gone = || {
+        let newest = id_of(app, app.fleet.feed().newest());
+        let detail = "events after this one are no longer kept: read the state anew, then follow from the newest";
+        Problem::new(Kind::EventsGone, detail).with("newest", newest)
+    };
+    let (run, number) = id.rsplit_once('-').ok_or_else(gone)?;
+    let number = number.parse().map_err(|_| gone())?;
+    match app.fleet.feed().since(number, 0) {
+        Since::Events(_) if run == app.run => Ok(number),
+        Since::Events(_) | Since::TooOld { .. }
+            if number == app.fleet.feed().newest() && run == app.run =>
+        {
+            Ok(number)
+        }
+        Since::Events(_) | Since::TooOld { .. } => Err(gone()),
+    }
+}
+
+fn id_of(app: &App, number: u64) -> String {
+    format!("{}-{number}", app.run)
+}
+
+/// One who follows.
+struct Follower {
+    app: Arc<App>,
+    device: Option<DeviceId>,
+    after: u64,
+    began: bool,
+    taken: VecDeque<Arc<events::Event>>,
+    stopping: watch::Receiver<bool>,
+    #[expect(dead_code, reason = "it counts for as long as it lives")]
+    following: Following,
+    #[expect(dead_code, reason = "it is given back when the follower goes")]
+    permit: OwnedSemaphorePermit,
+}
+
+type Next = Option<(Result<Event, Infallible>, Box<Follower>)>;
+
+async fn next(mut follower: Box<Follower>) -> Next {
+    if !follower.began {
+        // Says at once that the stream is open, and where it begins.
+        follower.began = true;
+        let event = Event::default()
+            .id(id_of(&follower.app, follower.after))
+            .comment("following");
+        return Some((Ok(event), follower));
+    }
+    loop {
+        if let Some(event) = follower.taken.pop_front() {
+            if follower.device.is_some() && event.device != follower.device {
+                continue;
+            }
+            return Some((Ok(written(&follower.app, &event)), follower));
+        }
+        match follower.app.fleet.feed().since(follower.after, TAKEN_MAX) {
+            Since::Events(events) if events.is_empty() => {
+                let feed = Arc::clone(follower.app.fleet.feed());
+                tokio::select! {
+                    () = feed.wait(follower.after) => {}
+                    _ = follower.stopping.wait_for(|stopping| *stopping) => return None,
+                }
+            }
+            Since::Events(events) => {
+                follower.after = events.last().map_or(follower.after, |last| last.number);
+                follower.taken.extend(events);
+            }
+            // It reads too slowly. When it comes back it is told so (410).
+            Since::TooOld { .. } => return None,
+        }
+    }
+}
+
+fn written(app: &App, event: &events::Event) -> Event {
+    let (kind, data) = told(app, event);
+    let id = id_of(app, event.number);
+    let mut document = json!({ "id": id, "at": rfc3339(event.at), "type": kind });
+    if let Some(device) = &event.device {
+        document["deviceID"] = device.as_str().into();
+    }
+    if let (Value::Object(document), Value::Object(data)) = (&mut document, data) {
+        document.extend(data);
+    }
+    Event::default()
+        .id(id)
+        .event(kind)
+        .data(document.to_string())
+}
+
+/// Returns the type of an event, and what only this type has.
+fn told(app: &App, event: &events::Event) -> (&'static str, Value) {
+    let device = event.device.as_ref().map_or("", |device| device.as_str());
+    match &event.kind {
+        EventKind::StateChanged { version } => ("device.state", json!({ "version": version })),
+        EventKind::Job(entry) => {
+            let job = Job::of(device, JobEntry::clone(entry), &app.releases);
+            ("job.changed", json!({ "job": job }))
+        }
+        EventKind::Reverted(job) => ("device.reverted", json!({ "jobID": job.as_str() })),
+        EventKind::LateSuccess(job) => ("device.lateSuccess", json!({ "jobID": job.as_str() })),
+        EventKind::ReleaseAdded { name, version } => {
+            ("release.added", json!({ "name": name, "version": version }))
+        }
+        EventKind::ReleaseRemoved { name, version } => (
+            "release.removed",
+            json!({ "name": name, "version": version }),
+        ),
+    }
+}

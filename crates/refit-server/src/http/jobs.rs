@@ -1,0 +1,134 @@
+//! Jobs: the history of all devices, or of one.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use refit_protocol::job::{JobId, Status};
+use refit_store::reader::{JobNumber, JobRow};
+use serde::Deserialize;
+
+use super::App;
+use super::ask::{self, Page, Query};
+use super::error::{Kind, Problem};
+use super::show::{self, Job, JobPage};
+
+/// Which jobs are wanted.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Which {
+    /// Only those in this state, e.g. `FAILED`.
+    status: Option<String>,
+    /// How many items at most; 50 if it is not given.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<usize>,
+    /// The `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists jobs, the newest first.
+#[utoipa::path(get, path = "/api/v1/jobs", params(Which), responses(
+    (status = 200, body = JobPage),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Query(which): Query<Which>,
+) -> Result<Json<JobPage>, Problem> {
+    let limit = ask::limit(which.limit)?;
+    let status = which.status.as_deref().map(status).transpose()?;
+    let list = format!("jobs:{}", status.map_or("", Status::as_str));
+    let before = number(&list, which.cursor.as_deref())?;
+    let rows = app
+        .readers
+        .read(move |reader| reader.jobs(status, before, limit))
+        .await?;
+    Ok(Json(page(&app, &list, rows, limit)))
+}
+
+fn status(text: &str) -> Result<Status, Problem> {
+    Status::parse(text).ok_or_else(|| {
+        let all = Status::ALL.map(Status::as_str).join(", ");
+        Problem::new(Kind::BadQuery, format!("status is one of {all}"))
+    })
+}
+
+/// Lists the jobs of a device, the newest first.
+#[utoipa::path(get, path = "/api/v1/devices/{id}/jobs", params(("id" = String, Path,), Page), responses(
+    (status = 200, body = JobPage),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn of_device(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Query(asked): Query<Page>,
+) -> Result<Json<JobPage>, Problem> {
+    let device = ask::device(&id)?;
+    let limit = ask::limit(asked.limit)?;
+    let list = format!("jobs of {device}");
+    let before = number(&list, asked.cursor.as_deref())?;
+    let read = app.readers.read(move |reader| {
+        let rows = reader.jobs_of(&device, before, limit)?;
+        let known = !rows.is_empty() || reader.load(&device)?.is_some();
+        Ok(known.then_some(rows))
+    });
+    match read.await? {
+        Some(rows) => Ok(Json(page(&app, &list, rows, limit))),
+        None => Err(Problem::new(
+            Kind::NoDevice,
+            format!("there is no device {id}"),
+        )),
+    }
+}
+
+/// Shows a job.
+#[utoipa::path(get, path = "/api/v1/jobs/{id}", params(("id" = String, Path,)), responses(
+    (status = 200, body = Job),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Job>, Problem> {
+    let no_such = || {
+        Problem::new(
+            Kind::NoJob,
+            format!("there is no job {id:?}; GET /api/v1/jobs lists them"),
+        )
+    };
+    let job = JobId::parse(&id).ok_or_else(no_such)?;
+    let found = app
+        .readers
+        .read(move |reader| reader.job(&job))
+        .await?
+        .ok_or_else(no_such)?;
+    Ok(Json(Job::of(
+        found.device.as_str(),
+        found.entry,
+        &app.releases,
+    )))
+}
+
+fn number(list: &str, cursor: Option<&str>) -> Result<Option<JobNumber>, Problem> {
+    let Some(cursor) = cursor else {
+        return Ok(None);
+    };
+    let number = ask::place(list, cursor)?.parse();
+    number
+        .map(|number| Some(JobNumber(number)))
+        .map_err(|_| Problem::new(Kind::BadCursor, ""))
+}
+
+fn page(app: &App, list: &str, rows: Vec<JobRow>, limit: usize) -> JobPage {
+    let next = rows
+        .get(limit - 1)
+        .map(|last| ask::cursor(list, &last.number.0.to_string()));
+    let items = rows
+        .into_iter()
+        .map(|row| Job::of(row.device.as_str(), row.entry, &app.releases));
+    JobPage {
+        items: items.collect(),
+        next_cursor: next,
+    }
+}

@@ -1,0 +1,293 @@
+//! What the API shows: its own types, so that neither the store nor the wire promises anything by them.
+
+use refit_engine::releases::Releases;
+use refit_protocol::job::Status;
+use refit_protocol::reply::redacted;
+use refit_protocol::software_url::{depot_digest, without_grant};
+use refit_protocol::time::Timestamp;
+use refit_replica::delta::software_differs;
+use refit_replica::record::JobEntry;
+use refit_replica::why::why;
+use refit_store::reader::DeviceRow;
+use refit_store::store::Stored;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::wall::rfc3339;
+
+/// One software, by its URL, and by its name if it is a release of this server.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Software {
+    /// The stable URL, without a grant.
+    #[serde(rename = "softwareURL")]
+    pub(crate) software_url: String,
+    /// `name@version`, if it is a release of this server.
+    pub(crate) release: Option<String>,
+}
+
+impl Software {
+    pub(crate) fn of(url: &str, releases: &Releases) -> Self {
+        let found = depot_digest(url).and_then(|digest| releases.find(&digest));
+        Self {
+            software_url: without_grant(url),
+            release: found.map(|software| format!("{}@{}", software.name, software.version)),
+        }
+    }
+}
+
+/// A device, as a list shows it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeviceLine {
+    pub(crate) id: String,
+    /// Whether it is connected.
+    pub(crate) online: bool,
+    /// The version of its record.
+    pub(crate) version: u64,
+    pub(crate) desired_software: Option<Software>,
+    pub(crate) reported_software: Option<Software>,
+    /// Its open job.
+    pub(crate) job: Option<JobLine>,
+    /// When it last spoke, as of the last write of its record.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) seen_at: Option<String>,
+}
+
+impl DeviceLine {
+    pub(crate) fn of(row: DeviceRow, online: bool, releases: &Releases) -> Self {
+        let software = |url: Option<String>| url.map(|url| Software::of(&url, releases));
+        Self {
+            id: row.id.as_str().into(),
+            online,
+            version: row.version,
+            desired_software: software(row.desired_software),
+            reported_software: software(row.reported_software),
+            job: row.job.map(|(id, status)| JobLine {
+                id: id.as_str().into(),
+                status: status.as_str(),
+            }),
+            seen_at: row.seen.map(rfc3339),
+        }
+    }
+}
+
+/// An open job, as a list of devices shows it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct JobLine {
+    pub(crate) id: String,
+    /// `QUEUED`, `SENT` or `RUNNING`.
+    pub(crate) status: &'static str,
+}
+
+/// A page of devices, by ID.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DevicePage {
+    pub(crate) items: Vec<DeviceLine>,
+    /// The cursor of the next page, if there is one.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// A device.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Device {
+    pub(crate) id: String,
+    /// Whether it is connected.
+    pub(crate) online: bool,
+    /// The version of its record; it rises when desired or reported changes, and is the ETag.
+    pub(crate) version: u64,
+    /// What it should be.
+    #[schema(value_type = Object)]
+    pub(crate) desired: Map<String, Value>,
+    /// What it last said it is.
+    #[schema(value_type = Object)]
+    pub(crate) reported: Map<String, Value>,
+    pub(crate) desired_software: Option<Software>,
+    pub(crate) reported_software: Option<Software>,
+    /// Whether it runs the software that it should.
+    pub(crate) converged: bool,
+    /// Whether an operator keeps software from it.
+    pub(crate) held: bool,
+    /// Its open job.
+    pub(crate) job: Option<Job>,
+    /// The newest of its jobs, open or ended.
+    pub(crate) last_job: Option<Job>,
+    /// When it last spoke, as of the last write of its record.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) seen_at: Option<String>,
+    /// All that stands between it and the software that it should run, the gravest first; empty if nothing does.
+    pub(crate) why: Vec<Blocker>,
+}
+
+/// One thing that stands between a device and its software.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Blocker {
+    /// Its stable name.
+    pub(crate) rule: &'static str,
+    /// What it rests on, and what removes it.
+    pub(crate) sentence: String,
+    /// Whose word it rests on.
+    pub(crate) source: &'static str,
+    /// As of when.
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) as_of: String,
+}
+
+/// What is known of a device beside its record.
+pub(crate) struct Beside {
+    pub(crate) online: bool,
+    pub(crate) last_job: Option<JobEntry>,
+    pub(crate) now: Timestamp,
+}
+
+impl Device {
+    pub(crate) fn of(id: &str, stored: &Stored, beside: Beside, releases: &Releases) -> Self {
+        let record = &stored.record;
+        let software = |url: Option<&str>| url.map(|url| Software::of(url, releases));
+        let blockers = why(record, beside.online).map(|blocker| Blocker {
+            rule: blocker.rule,
+            sentence: blocker.sentence,
+            source: "server",
+            as_of: rfc3339(beside.now),
+        });
+        Self {
+            id: id.into(),
+            online: beside.online,
+            version: record.version,
+            desired: redacted(&record.desired),
+            reported: redacted(&record.reported),
+            desired_software: software(record.desired_software()),
+            reported_software: software(record.reported_software()),
+            converged: !software_differs(record),
+            held: record.held,
+            job: record
+                .job
+                .as_ref()
+                .map(|job| Job::of(id, job.entry(), releases)),
+            last_job: beside.last_job.map(|entry| Job::of(id, entry, releases)),
+            seen_at: stored.seen.map(rfc3339),
+            why: blockers.collect(),
+        }
+    }
+}
+
+/// A job.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Job {
+    pub(crate) id: String,
+    #[serde(rename = "deviceID")]
+    pub(crate) device_id: String,
+    /// `QUEUED`, `SENT`, `RUNNING`, `SUCCEEDED`, `FAILED`, `REJECTED`, `TIMED_OUT`, `CANCELLED` or `SUPERSEDED`.
+    pub(crate) status: &'static str,
+    /// Whether it has ended.
+    pub(crate) ended: bool,
+    /// The software that it brings.
+    pub(crate) software: Software,
+    /// The software that the device reported when it was opened.
+    pub(crate) previous: Option<Software>,
+    /// Who wanted it.
+    pub(crate) origin: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) opened_at: String,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) sent_at: Option<String>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) started_at: Option<String>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) ended_at: Option<String>,
+    /// What the device last said of its progress.
+    pub(crate) progress: Progress,
+    /// Why it ended so, for a person.
+    pub(crate) reason: Option<String>,
+}
+
+/// How far a device is with a job.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Progress {
+    /// What it is doing, in its own word.
+    pub(crate) phase: Option<String>,
+    /// How much of that is done.
+    #[schema(minimum = 0, maximum = 100)]
+    pub(crate) percent: Option<u8>,
+}
+
+impl Job {
+    pub(crate) fn of(device: &str, entry: JobEntry, releases: &Releases) -> Self {
+        Self {
+            id: entry.id.as_str().into(),
+            device_id: device.into(),
+            status: entry.status.as_str(),
+            ended: Status::is_final(entry.status),
+            software: Software::of(&entry.software_url, releases),
+            previous: entry.previous.map(|url| Software::of(&url, releases)),
+            origin: entry.origin,
+            opened_at: rfc3339(entry.opened),
+            sent_at: entry.sent.map(rfc3339),
+            started_at: entry.started.map(rfc3339),
+            ended_at: entry.ended.map(rfc3339),
+            progress: Progress {
+                phase: entry.progress.phase,
+                percent: entry.progress.percent,
+            },
+            reason: entry.reason,
+        }
+    }
+}
+
+/// A page of jobs, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JobPage {
+    pub(crate) items: Vec<Job>,
+    /// The cursor of the next page, if there is one.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// A release.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Release {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    /// What an application publishes as desired state: stable, and without a grant.
+    #[serde(rename = "softwareURL")]
+    pub(crate) software_url: String,
+    /// The digest of its artifact, 64 hexadecimal digits.
+    pub(crate) sha256: String,
+    /// The length of its artifact, in bytes.
+    pub(crate) length: u64,
+    /// `file`, as it is; `tree`, a zstd-compressed pax archive of a directory.
+    pub(crate) format: &'static str,
+    pub(crate) note: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) added_at: String,
+    /// Other releases with the same bytes: moving a device from one to the other is not an update.
+    pub(crate) same_as: Vec<String>,
+}
+
+/// All releases: by name, and each name's in the order of its versions, the oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReleaseList {
+    pub(crate) items: Vec<Release>,
+}
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// A URN that stands for the code.
+    #[serde(rename = "type")]
+    kind: String,
+    title: String,
+    status: u16,
+    /// What is wrong with this request, and what to do next.
+    detail: String,
+    /// Stable, for programs.
+    code: String,
+    /// The request, as the log names it.
+    instance: String,
+}

@@ -1,0 +1,296 @@
+//! What `/metrics` shows, in the Prometheus text format (version 0.0.4). Never a device ID as a label.
+//!
+//! Most of it are snapshots of figures that other rooms keep, so it is written by hand: a registry would only hold
+//! copies of them.
+
+use std::fmt::{Display, Write as _};
+
+use refit_protocol::job::Status;
+use refit_store::reader::Counts;
+use refit_store::stats::{DURATION_BOUNDS_US, Histogram, SIZE_BOUNDS, Stats};
+
+use crate::counters::Counters;
+
+/// Everything that is shown.
+pub(crate) struct Figures<'a> {
+    pub(crate) counts: &'a Counts,
+    pub(crate) stats: &'a Stats,
+    pub(crate) counters: &'a Counters,
+    pub(crate) connected: u64,
+    pub(crate) deltas: u64,
+    pub(crate) followers: usize,
+    pub(crate) ready: bool,
+}
+
+/// Writes everything.
+pub(crate) fn write(figures: &Figures<'_>) -> String {
+    let mut page = Page::default();
+    let version = env!("CARGO_PKG_VERSION");
+    page.family(
+        "refit_build_info",
+        "gauge",
+        "The release of Refit that runs.",
+    );
+    page.value("refit_build_info", &[("version", version)], 1);
+    page.family(
+        "refit_ready",
+        "gauge",
+        "Whether /readyz says that all is well.",
+    );
+    page.value("refit_ready", &[], u8::from(figures.ready));
+    devices_and_jobs(&mut page, figures);
+    store(&mut page, figures.stats);
+    traffic(&mut page, figures);
+    page.text
+}
+
+fn devices_and_jobs(page: &mut Page, figures: &Figures<'_>) {
+    page.family(
+        "refit_devices",
+        "gauge",
+        "Devices that have a record, and that are connected.",
+    );
+    page.value(
+        "refit_devices",
+        &[("state", "known")],
+        figures.counts.devices,
+    );
+    page.value("refit_devices", &[("state", "online")], figures.connected);
+    let jobs = |page: &mut Page, name, of_final| {
+        for status in Status::ALL
+            .into_iter()
+            .filter(|status| status.is_final() == of_final)
+        {
+            page.value(
+                name,
+                &[("status", status.as_str())],
+                figures.counts.jobs_in(status),
+            );
+        }
+    };
+    page.family(
+        "refit_jobs_open",
+        "gauge",
+        "Jobs that have not ended, by state.",
+    );
+    jobs(page, "refit_jobs_open", false);
+    page.family(
+        "refit_jobs_finished_total",
+        "counter",
+        "Jobs that have ended, by how.",
+    );
+    jobs(page, "refit_jobs_finished_total", true);
+    page.family(
+        "refit_deltas_sent_total",
+        "counter",
+        "Deltas that left for devices.",
+    );
+    page.value("refit_deltas_sent_total", &[], figures.deltas);
+}
+
+fn store(page: &mut Page, stats: &Stats) {
+    let seconds = DURATION_BOUNDS_US.map(|us| us as f64 / 1e6);
+    page.family(
+        "refit_replica_commit_duration_seconds",
+        "histogram",
+        "How long a commit took until it was durable.",
+    );
+    page.histogram(
+        "refit_replica_commit_duration_seconds",
+        &seconds,
+        1e-6,
+        &stats.commit_us,
+    );
+    page.family(
+        "refit_replica_batch_records",
+        "histogram",
+        "How many records a commit wrote.",
+    );
+    page.histogram(
+        "refit_replica_batch_records",
+        &SIZE_BOUNDS.map(|n| n as f64),
+        1.0,
+        &stats.batch,
+    );
+    for (name, kind, help, value) in [
+        (
+            "refit_store_waiting_records",
+            "gauge",
+            "Records that wait to be written.",
+            stats.waiting,
+        ),
+        (
+            "refit_store_wal_bytes",
+            "gauge",
+            "The length of the write-ahead log.",
+            stats.wal_bytes,
+        ),
+        (
+            "refit_store_conflicts_total",
+            "counter",
+            "Records that somebody else wrote first.",
+            stats.refused,
+        ),
+        (
+            "refit_store_full_total",
+            "counter",
+            "Commits that found the disk full.",
+            stats.full,
+        ),
+    ] {
+        page.family(name, kind, help);
+        page.value(name, &[], value);
+    }
+}
+
+fn traffic(page: &mut Page, figures: &Figures<'_>) {
+    use std::sync::atomic::Ordering::Relaxed;
+    let counters = figures.counters;
+    page.family(
+        "refit_mqtt_connections",
+        "gauge",
+        "Devices that are connected over MQTT.",
+    );
+    page.value("refit_mqtt_connections", &[], figures.connected);
+    page.family(
+        "refit_http_requests_total",
+        "counter",
+        "Requests answered, by class of status.",
+    );
+    for (class, count) in counters.requests() {
+        page.value(
+            "refit_http_requests_total",
+            &[("status", &format!("{class}xx"))],
+            count,
+        );
+    }
+    page.family(
+        "refit_grants_total",
+        "counter",
+        "Downloads asked for, by what came of them.",
+    );
+    for (result, count) in counters.downloads() {
+        let kind = if result == "operator" {
+            "token"
+        } else {
+            "presigned"
+        };
+        page.value(
+            "refit_grants_total",
+            &[("kind", kind), ("result", result)],
+            count,
+        );
+    }
+    for (name, kind, help, value) in [
+        (
+            "refit_depot_sent_bytes_total",
+            "counter",
+            "Bytes of artifacts sent.",
+            &counters.sent_bytes,
+        ),
+        (
+            "refit_depot_received_bytes_total",
+            "counter",
+            "Bytes of artifacts taken in.",
+            &counters.received_bytes,
+        ),
+        (
+            "refit_http_connections",
+            "gauge",
+            "Open HTTP connections.",
+            &counters.connections,
+        ),
+    ] {
+        page.family(name, kind, help);
+        page.value(name, &[], value.load(Relaxed));
+    }
+    page.family("refit_event_followers", "gauge", "Open event streams.");
+    page.value("refit_event_followers", &[], figures.followers);
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        self.line(format_args!("# HELP {name} {help}"));
+        self.line(format_args!("# TYPE {name} {kind}"));
+    }
+
+    /// Label values are our own words; none needs escaping.
+    fn value(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        let labels: Vec<_> = labels
+            .iter()
+            .map(|(name, value)| format!("{name}=\"{value}\""))
+            .collect();
+        match labels.as_slice() {
+            [] => self.line(format_args!("{name} {value}")),
+            labels => self.line(format_args!("{name}{{{}}} {value}", labels.join(","))),
+        }
+    }
+
+    /// Buckets are cumulative in this format; `unit` turns the sum into the unit of the bounds.
+    fn histogram(&mut self, name: &str, bounds: &[f64], unit: f64, histogram: &Histogram) {
+        let mut so_far = 0;
+        for (bound, count) in bounds.iter().zip(histogram.buckets) {
+            so_far += count;
+            self.line(format_args!("{name}_bucket{{le=\"{bound}\"}} {so_far}"));
+        }
+        let count = histogram.count();
+        self.line(format_args!("{name}_bucket{{le=\"+Inf\"}} {count}"));
+        self.line(format_args!("{name}_sum {}", histogram.sum as f64 * unit));
+        self.line(format_args!("{name}_count {count}"));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.text, "{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn histograms_are_cumulative_and_end_with_everything() {
+        let mut histogram = Histogram {
+            sum: 5_000,
+            ..Histogram::default()
+        };
+        histogram.buckets[0] = 2;
+        histogram.buckets[12] = 1;
+        let mut page = Page::default();
+        page.histogram("h", &[0.5, 1.0], 1e-3, &histogram);
+        assert_eq!(
+            page.text,
+            "h_bucket{le=\"0.5\"} 2\nh_bucket{le=\"1\"} 2\nh_bucket{le=\"+Inf\"} 3\nh_sum 5\nh_count 3\n"
+        );
+    }
+
+    #[test]
+    fn every_family_is_described_once_and_has_the_prefix() {
+        let text = write(&Figures {
+            counts: &Counts::default(),
+            stats: &Stats::default(),
+            counters: &Counters::default(),
+            connected: 3,
+            deltas: 0,
+            followers: 0,
+            ready: true,
+        });
+        let mut families: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE "))
+            .filter_map(|rest| rest.split(' ').next())
+            .collect();
+        let all = families.len();
+        families.sort_unstable();
+        families.dedup();
+        assert_eq!(families.len(), all);
+        assert!(families.iter().all(|name| name.starts_with("refit_")));
+        assert!(text.contains("refit_devices{state=\"online\"} 3\n"));
+    }
+}

@@ -1,0 +1,144 @@
+//! A whole server in the test's own process: random ports, a real store, a temporary directory.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use refit_replica::input::Policy;
+use refit_server::compose::{Server, StartError};
+use refit_server::config::{Config, LogFormat};
+use refit_server::operator::read_token;
+use refit_server::places::Places;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// How a test's server differs from one that everybody runs.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// Timers and bounds of jobs.
+    pub policy: Policy,
+    /// How long grants are good; an hour if it is not said.
+    pub grant_lifetime: Option<Duration>,
+}
+
+/// A running server. It stops when it is dropped, and its directory goes with it.
+pub struct TestServer {
+    home: Option<TempDir>,
+    data: PathBuf,
+    places: Places,
+    token: String,
+    server: Option<Server>,
+    runtime: Option<Runtime>,
+}
+
+impl TestServer {
+    /// Starts a server with a new, empty store.
+    ///
+    /// # Panics
+    /// If it does not start: then there is nothing to test.
+    pub fn start() -> Self {
+        Self::start_with(&Wishes::default())
+    }
+
+    /// Starts a server with wishes.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[expect(clippy::expect_used, reason = "a test that has no server has failed")]
+    pub fn start_with(wishes: &Wishes) -> Self {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let data = home.path().join("data");
+        let mut server = Self::start_on(&data, wishes).expect("the server starts");
+        server.home = Some(home);
+        server
+    }
+
+    /// Starts a server on a data directory that the test keeps, for instance one that an earlier server left.
+    #[expect(clippy::expect_used, reason = "a test that has no server has failed")]
+    pub fn start_on(data: &Path, wishes: &Wishes) -> Result<Self, StartError> {
+        let any_port = "127.0.0.1:0".parse().expect("an address");
+        let config = Config {
+            data: data.to_owned(),
+            http: any_port,
+            mqtt: any_port,
+            public_url: None,
+            dev: true,
+            grant_lifetime: wishes.grant_lifetime.unwrap_or(Duration::from_secs(3600)),
+            log_format: LogFormat::Human,
+            policy: wishes.policy.clone(),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build();
+        let runtime = runtime.expect("a runtime");
+        let server = runtime.block_on(Server::start(config))?;
+        let places = server.places().clone();
+        let token = read_token(&places.token_file).expect("the operator's token");
+        Ok(Self {
+            home: None,
+            data: data.to_owned(),
+            places,
+            token,
+            server: Some(server),
+            runtime: Some(runtime),
+        })
+    }
+
+    /// Returns a URL of the server: `url("/livez")`.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.places.api)
+    }
+
+    /// Returns the host and port of HTTP.
+    pub fn http_address(&self) -> &str {
+        self.places.api.trim_start_matches("http://")
+    }
+
+    /// Returns the host and port of MQTT.
+    pub fn mqtt_address(&self) -> &str {
+        self.places.mqtt.trim_start_matches("mqtt://")
+    }
+
+    /// Returns the operator's token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Returns the data directory.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Returns where everything is.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Stops the server as a signal would, and waits for it.
+    pub fn stop(&mut self) {
+        if let (Some(server), Some(runtime)) = (self.server.take(), self.runtime.as_ref()) {
+            runtime.block_on(server.drain());
+        }
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(5));
+        }
+    }
+
+    /// Stops the server, and starts another one on the same data.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[expect(clippy::expect_used, reason = "a test that has no server has failed")]
+    pub fn restart(&mut self, wishes: &Wishes) {
+        self.stop();
+        let mut next = Self::start_on(&self.data, wishes).expect("the server starts again");
+        next.home = self.home.take();
+        *self = next;
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,268 @@
+//! The API, as commands call it. What the server refuses becomes a [`Failure`].
+
+use std::io::{BufReader, Read};
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::http::{Method, Request, Response};
+use ureq::{AsSendBody, Body, SendBody};
+
+use crate::failure::{Failure, Kind};
+use crate::find::Found;
+
+/// How long to try to connect, and to wait for the first line of an answer.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+
+/// The longest answer that is read into memory, in bytes.
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
+
+/// A server, and the right to use it.
+pub(crate) struct Client {
+    agent: ureq::Agent,
+    found: Found,
+}
+
+impl Client {
+    pub(crate) fn new(found: Found) -> Self {
+        if found.server.starts_with("https:") {
+            // An error says that one is installed already, which is as well.
+            drop(rustls::crypto::ring::default_provider().install_default());
+        }
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_connect(Some(CONNECT_MAX))
+            .timeout_recv_response(Some(ANSWER_MAX))
+            .user_agent(concat!("refit/", env!("CARGO_PKG_VERSION")));
+        // A proxy is for the way out; this machine is not out.
+        let config = if is_here(&found.server) {
+            config.proxy(None)
+        } else {
+            config
+        };
+        Self {
+            agent: config.build().new_agent(),
+            found,
+        }
+    }
+
+    /// Reads a document.
+    pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.json(Method::GET, path, &[], ())
+    }
+
+    /// Reads a list to its end, page by page.
+    pub(crate) fn get_all(&self, path: &str, most: usize) -> Result<Value, Failure> {
+        let mut items = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let sign = if path.contains('?') { '&' } else { '?' };
+            let limit = (most - items.len()).min(500);
+            let mut page = self.get(&format!("{path}{sign}limit={limit}{cursor}"))?;
+            if let Some(Value::Array(more)) = page.get_mut("items").map(Value::take) {
+                items.extend(more);
+            }
+            let next = page.get("nextCursor").and_then(Value::as_str).map(encoded);
+            match next {
+                Some(next) if items.len() < most => cursor = format!("&cursor={next}"),
+                next => {
+                    let more = next.is_some();
+                    return Ok(serde_json::json!({ "items": items, "more": more }));
+                }
+            }
+        }
+    }
+
+    /// Sends a document, and reads the one that answers; nothing reads as null.
+    pub(crate) fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        match body {
+            Some(body) => {
+                let headers = [("content-type", "application/json".to_owned())];
+                self.json(method, path, &headers, body.to_string())
+            }
+            None => self.json(method, path, &[], ()),
+        }
+    }
+
+    /// Sends a merge patch; only for a record of this version, if one is given.
+    pub(crate) fn patch(
+        &self,
+        path: &str,
+        patch: &Value,
+        version: Option<u64>,
+    ) -> Result<Value, Failure> {
+        let mut headers = vec![("content-type", "application/merge-patch+json".to_owned())];
+        headers.extend(version.map(|version| ("if-match", format!("\"{version}\""))));
+        self.json(Method::PATCH, path, &headers, patch.to_string())
+    }
+
+    /// Sends an artifact of this length and digest; tells also whether it was new.
+    pub(crate) fn upload(
+        &self,
+        path: &str,
+        artifact: impl Read,
+        length: u64,
+        digest: &str,
+    ) -> Result<(bool, Value), Failure> {
+        let mut artifact = artifact;
+        let headers = [
+            ("content-type", "application/octet-stream".to_owned()),
+            ("content-length", length.to_string()),
+            ("content-digest", digest.to_owned()),
+        ];
+        let body = SendBody::from_reader(&mut artifact);
+        let response = self.call(Method::POST, path, &headers, body)?;
+        let new = response.status() == 201;
+        Ok((new, self.read(response)?))
+    }
+
+    /// Opens a stream of events.
+    pub(crate) fn stream(
+        &self,
+        path: &str,
+        after: Option<&str>,
+    ) -> Result<BufReader<impl Read + Send + 'static>, Failure> {
+        let mut headers = vec![("accept", "text/event-stream".to_owned())];
+        headers.extend(after.map(|id| ("last-event-id", id.to_owned())));
+        let response = self.call(Method::GET, path, &headers, ())?;
+        let response = if response.status().is_success() {
+            response
+        } else {
+            return Err(self.refused(response));
+        };
+        Ok(BufReader::new(response.into_body().into_reader()))
+    }
+
+    fn json(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, String)],
+        body: impl AsSendBody,
+    ) -> Result<Value, Failure> {
+        let response = self.call(method, path, headers, body)?;
+        self.read(response)
+    }
+
+    fn call(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, String)],
+        body: impl AsSendBody,
+    ) -> Result<Response<Body>, Failure> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.found.server))
+            .header("authorization", format!("Bearer {}", self.found.token));
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(body).map_err(|error| {
+            Failure::new(Kind::Usage, "the request cannot be written").because(&error)
+        })?;
+        self.agent
+            .run(request)
+            .map_err(|error| self.unreachable(&error))
+    }
+
+    fn read(&self, mut response: Response<Body>) -> Result<Value, Failure> {
+        if !response.status().is_success() {
+            return Err(self.refused(response));
+        }
+        let text = response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_vec();
+        let text = text.map_err(|error| self.unreachable(&error))?;
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&text).map_err(|error| {
+            Failure::new(
+                Kind::Error,
+                format!(
+                    "{} answers something that is not Refit's",
+                    self.found.server
+                ),
+            )
+            .because(&error)
+        })
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> Failure {
+        let server = &self.found.server;
+        Failure::new(Kind::Error, format!("{server} cannot be reached"))
+            .because(error)
+            .next("is it running? start it with `refit serve --dev`, or name another with --server")
+    }
+
+    fn refused(&self, mut response: Response<Body>) -> Failure {
+        let status = response.status().as_u16();
+        let kind = match status {
+            400 | 413 | 415 => Kind::Usage,
+            401 | 403 => Kind::Refused,
+            404 | 410 => Kind::NotFound,
+            409 | 412 => Kind::Conflict,
+            422 => Kind::Refused,
+            _ => Kind::Error,
+        };
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_vec()
+            .unwrap_or_default();
+        let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let of = |name: &str| problem.get(name).and_then(Value::as_str).map(str::to_owned);
+        let title =
+            of("title").unwrap_or_else(|| format!("{} answers {status}", self.found.server));
+        let failure = Failure::new(kind, title);
+        let failure = match of("detail") {
+            Some(detail) => failure.why(detail),
+            None => failure,
+        };
+        // Only what the server did wrong is worth looking up in its log.
+        failure.request(of("instance").filter(|_| status >= 500))
+    }
+}
+
+fn is_here(server: &str) -> bool {
+    let host = server.split("://").nth(1).unwrap_or_default();
+    ["127.", "localhost", "[::1]"]
+        .iter()
+        .any(|here| host.starts_with(here))
+}
+
+/// Writes a text as part of a query or a path (RFC 3986 §2.3).
+pub(crate) fn encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_means_something_in_a_url_is_encoded() {
+        assert_eq!(encoded("a-1.0_~"), "a-1.0_~");
+        assert_eq!(encoded("1.0+b /?#ä"), "1.0%2Bb%20%2F%3F%23%C3%A4");
+    }
+}

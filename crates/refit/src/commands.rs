@@ -1,0 +1,86 @@
+//! Everything that can be typed, by group.
+
+mod demo;
+mod device;
+mod events;
+mod job;
+mod release;
+mod serve;
+
+use clap::{Parser, Subcommand};
+
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::find::{Wanted, find};
+use crate::output::Output;
+
+/// Updates the software of device fleets
+#[derive(Debug, Parser)]
+#[command(name = "refit", version, arg_required_else_help = true, after_help = EXAMPLE)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Write JSON, in the shape of the API
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLE: &str = "For a start, in two terminals:
+  refit serve --dev
+  refit release add ./build --name firmware --version 2.0.0
+  refit device set lamp-7 firmware@2.0.0
+  refit device watch lamp-7
+
+Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 refused, 5 conflict, 124 waited in vain";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve devices, applications and operators
+    Serve(serve::Arguments),
+    /// Show it all at work on this machine
+    Demo(demo::Arguments),
+    /// Releases of software
+    #[command(subcommand)]
+    Release(release::Command),
+    /// Devices, and what they should run
+    #[command(subcommand)]
+    Device(device::Command),
+    /// Jobs: changes of software, one device each
+    #[command(subcommand)]
+    Job(job::Command),
+    /// Follow what happens
+    Events(events::Arguments),
+}
+
+/// Does what was typed.
+pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+    let output = Output { json: cli.json };
+    let client = || find(&cli.wanted).map(Client::new);
+    match cli.command {
+        Command::Serve(arguments) => serve::run(&arguments, output),
+        Command::Demo(arguments) => demo::run(&arguments, output),
+        Command::Release(command) => release::run(command, &client()?, output),
+        Command::Device(command) => device::run(command, &client()?, output),
+        Command::Job(command) => job::run(command, &client()?, output),
+        Command::Events(arguments) => events::run(&arguments, &client()?, output),
+    }
+}
+
+/// Checks that a text can be a device ID, before anything is asked of a server.
+fn device_id(text: &str) -> Result<String, String> {
+    refit_protocol::device_id::check(text).map_err(|why| why.to_string())?;
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,149 @@
+//! `refit device`: what devices run, what they should run, and why they do not.
+
+mod set;
+mod watch;
+mod why;
+
+use serde_json::Value;
+use ureq::http::Method;
+
+use super::job::progress;
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::{Output, cell, facts, hint, software, table, text, time};
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// List devices
+    #[command(alias = "ls")]
+    List {
+        /// At most so many
+        #[arg(long, default_value_t = 1000)]
+        limit: usize,
+    },
+    /// Show a device
+    Show(Id),
+    /// Say what a device should run, or be
+    Set(set::Arguments),
+    /// Follow a device
+    Watch(watch::Arguments),
+    /// Say in a sentence why a device does not run what it should
+    Why(Id),
+    /// End the open job of a device
+    Cancel(Id),
+    /// Keep software from a device
+    Hold(Id),
+    /// Let a device that was held have its software
+    Release(Id),
+    /// Try again what failed
+    Retry(Id),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Id {
+    /// The device's ID
+    #[arg(value_parser = super::device_id)]
+    id: String,
+}
+
+impl Id {
+    fn path(&self) -> String {
+        format!("/api/v1/devices/{}", self.id)
+    }
+}
+
+pub(crate) fn run(command: Command, client: &Client, output: Output) -> Result<(), Failure> {
+    match command {
+        Command::List { limit } => list(client, limit, output),
+        Command::Show(id) => {
+            let device = client.get(&id.path())?;
+            output.document(&device, || shown(&device))
+        }
+        Command::Set(arguments) => arguments.run(client, output),
+        Command::Watch(arguments) => arguments.run(client, output),
+        Command::Why(id) => {
+            let device = client.get(&id.path())?;
+            output.document(&why::document(&device), || why::sentence(&device))
+        }
+        Command::Cancel(id) => operate(client, &id, "cancel", output),
+        Command::Hold(id) => operate(client, &id, "hold", output),
+        Command::Release(id) => operate(client, &id, "release", output),
+        Command::Retry(id) => operate(client, &id, "retry", output),
+    }
+}
+
+fn operate(client: &Client, id: &Id, what: &str, output: Output) -> Result<(), Failure> {
+    let device = client.send(Method::POST, &format!("{}/{what}", id.path()), None)?;
+    output.document(&device, || shown(&device))
+}
+
+fn list(client: &Client, limit: usize, output: Output) -> Result<(), Failure> {
+    let devices = client.get_all("/api/v1/devices", limit.max(1))?;
+    let items = devices["items"].as_array().map_or(&[][..], Vec::as_slice);
+    if items.is_empty() {
+        hint(
+            "there are no devices yet: one appears when it connects, or with `refit device set ID NAME@VERSION`",
+        );
+    } else if devices["more"] == true {
+        hint("there are more: raise --limit");
+    }
+    output.document(&devices, || {
+        let rows = items.iter().map(|device| {
+            vec![
+                cell(device, "id"),
+                online(device).into(),
+                software(device, "reportedSoftware").unwrap_or_else(|| "-".into()),
+                software(device, "desiredSoftware").unwrap_or_else(|| "-".into()),
+                cell(device, "job.status"),
+                time(device, "seenAt").unwrap_or_default(),
+            ]
+        });
+        table(&["ID", "ONLINE", "RUNS", "SHOULD RUN", "JOB", "SEEN"], rows)
+    })
+}
+
+fn online(device: &Value) -> &'static str {
+    if device["online"] == true {
+        "yes"
+    } else {
+        "no"
+    }
+}
+
+fn shown(device: &Value) -> String {
+    let job = |name: &str| {
+        let job = &device[name];
+        let status = text(job, "status")?;
+        let more = text(job, "reason")
+            .or_else(|| progress(job))
+            .map(|more| format!(": {more}"));
+        Some(format!(
+            "{} {status}{}",
+            cell(job, "id"),
+            more.unwrap_or_default()
+        ))
+    };
+    let state = |name: &str| text(device, name).filter(|state| state != "{}");
+    facts(
+        &cell(device, "id"),
+        &[
+            ("online", Some(online(device).into())),
+            ("runs", software(device, "reportedSoftware")),
+            ("should run", software(device, "desiredSoftware")),
+            (
+                "why not",
+                (device["converged"] == false).then(|| why::sentence(device)),
+            ),
+            ("held", (device["held"] == true).then(|| "yes".into())),
+            ("job", job("job")),
+            (
+                "last job",
+                job("lastJob").filter(|_| device["job"].is_null()),
+            ),
+            ("version", text(device, "version")),
+            ("desired", state("desired")),
+            ("reported", state("reported")),
+            ("seen", time(device, "seenAt")),
+        ],
+    )
+}

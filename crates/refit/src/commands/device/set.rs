@@ -1,0 +1,124 @@
+//! `refit device set`: step 3 of the pattern, by hand.
+
+use serde_json::{Map, Value, json};
+
+use super::{Id, shown};
+use crate::client::Client;
+use crate::failure::{Failure, Kind};
+use crate::output::{Output, hint};
+
+/// What a device should be.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  refit device set lamp-7 firmware@2.0.0
+  refit device set lamp-7 https://store.example/firmware-2.bin
+  refit device set lamp-7 brightness=70 'colour={\"r\":255}' night=null")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    id: Id,
+    /// A release (NAME@VERSION), a URL, or KEY=VALUE of the desired state: JSON or text; null takes it back
+    #[arg(required = true, value_name = "WHAT")]
+    what: Vec<String>,
+    /// Only if the record has this version
+    #[arg(long, value_name = "VERSION")]
+    if_version: Option<u64>,
+}
+
+/// One wish.
+#[derive(Debug, PartialEq)]
+enum Wish {
+    Release(String),
+    Url(String),
+    Key(String, Value),
+}
+
+impl Arguments {
+    pub(super) fn run(&self, client: &Client, output: Output) -> Result<(), Failure> {
+        let wishes = self
+            .what
+            .iter()
+            .map(|text| wish(text))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut patch = Map::new();
+        for wish in wishes {
+            let (key, value) = match wish {
+                Wish::Release(release) => ("softwareURL".to_owned(), url_of(client, &release)?),
+                Wish::Url(url) => ("softwareURL".to_owned(), Value::String(url)),
+                Wish::Key(key, value) => (key, value),
+            };
+            if patch.insert(key.clone(), value).is_some() {
+                return Err(Failure::new(Kind::Usage, format!("{key} is given twice")));
+            }
+        }
+        let path = format!("{}/desired", self.id.path());
+        let device = client.patch(&path, &Value::Object(patch), self.if_version)?;
+        if device["online"] == false && !device["job"].is_null() {
+            hint("it is not connected now; it is told when it subscribes");
+        }
+        output.document(&device, || shown(&device))
+    }
+}
+
+fn url_of(client: &Client, release: &str) -> Result<Value, Failure> {
+    let (name, version) = release.split_once('@').unwrap_or((release, ""));
+    let path = format!(
+        "/api/v1/releases/{}/{}",
+        crate::client::encoded(name),
+        crate::client::encoded(version)
+    );
+    match client.get(&path) {
+        Ok(found) => Ok(found["softwareURL"].clone()),
+        Err(failure) if failure.kind == Kind::NotFound => {
+            Err(failure.next("see what there is: refit release list; add it: refit release add PATH --name NAME --version VERSION"))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn wish(text: &str) -> Result<Wish, Failure> {
+    if let Some((key, value)) = text.split_once('=').filter(|(key, _)| is_key(key)) {
+        let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
+        return Ok(Wish::Key(key.into(), value));
+    }
+    if text.contains("://") {
+        return Ok(Wish::Url(text.into()));
+    }
+    if text.contains('@') {
+        return Ok(Wish::Release(text.into()));
+    }
+    Err(Failure::new(
+        Kind::Usage,
+        format!("{text:?} is nothing that a device can be set to"),
+    )
+    .next("write NAME@VERSION, a URL, or KEY=VALUE"))
+}
+
+fn is_key(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_a_url_and_a_key_are_told_apart() {
+        for (text, is) in [
+            ("firmware@2.0.0", Wish::Release("firmware@2.0.0".into())),
+            ("https://h/f?v=1", Wish::Url("https://h/f?v=1".into())),
+            (
+                "softwareURL=null",
+                Wish::Key("softwareURL".into(), Value::Null),
+            ),
+            ("name=a@b", Wish::Key("name".into(), json!("a@b"))),
+            ("level=7", Wish::Key("level".into(), json!(7))),
+            ("text=", Wish::Key("text".into(), json!(""))),
+        ] {
+            assert_eq!(wish(text).unwrap(), is, "{text}");
+        }
+        assert_eq!(wish("firmware").unwrap_err().kind, Kind::Usage);
+    }
+}

@@ -1,0 +1,185 @@
+//! `refit serve`: the server, from its settings to its end.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use refit_server::compose::{Server, StartError};
+use refit_server::config::{Config, Key, LogFormat};
+use refit_server::places::Places;
+use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::failure::{Failure, Kind};
+use crate::output::{Output, hint};
+
+/// The settings, as flags. Each is also a variable and a line of the configuration file; see
+/// docs/reference/configuration.md.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The directory that holds everything [default: refit-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// Where to serve HTTP; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    http: Option<String>,
+    /// Where to serve MQTT; port 0 takes a free one [default: 127.0.0.1:1883]
+    #[arg(long, value_name = "ADDR")]
+    mqtt: Option<String>,
+    /// The URL by which devices reach the depot [default: that of HTTP]
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Take devices without an identity of their own; on loopback only
+    #[arg(long)]
+    dev: bool,
+    /// How long a device may download with the URL it was given [default: 1h]
+    #[arg(long, value_name = "TIME")]
+    grant_lifetime: Option<String>,
+    /// How to write the log: human or json [default: human]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Read settings from this file
+    #[arg(long, env = "REFIT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Arguments {
+    fn flags(&self) -> Vec<(Key, String)> {
+        let dev = self.dev.then(|| "true".to_owned());
+        [
+            (Key::Data, &self.data),
+            (Key::Http, &self.http),
+            (Key::Mqtt, &self.mqtt),
+            (Key::PublicUrl, &self.public_url),
+            (Key::Dev, &dev),
+            (Key::GrantLifetime, &self.grant_lifetime),
+            (Key::LogFormat, &self.log_format),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value.clone()?)))
+        .collect()
+    }
+}
+
+/// Serves until it is told to stop.
+pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let config = Config::resolve(&arguments.flags(), variable, arguments.config.as_deref())
+        .map_err(|error| Failure::new(Kind::Usage, error.what).next(error.hint))?;
+    log(config.log_format);
+    raise_open_files();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime
+        .map_err(|error| Failure::new(Kind::Error, "failed to start threads").because(&error))?;
+    let ended = runtime.block_on(serve(config, output));
+    // Whoever still waits for something is not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn serve(config: Config, output: Output) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::new(Kind::Error, "failed to listen for signals").because(&error)
+    };
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let server = Server::start(config).await.map_err(not_started)?;
+    announce(server.places(), output)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        why = server.broken() => {
+            return Err(Failure::new(Kind::Error, "the server stopped, and acknowledged nothing that is not durable")
+                .next("start it again: it recovers by reading what is durable")
+                .why(why));
+        }
+    }
+    hint("stopping: what is under way comes to its end; interrupt again to cut it short");
+    tokio::select! {
+        () = server.drain() => Ok(()),
+        () = either(&mut terminate, &mut interrupt) => Err(Failure::new(Kind::Error, "stopped short")),
+    }
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+fn not_started(error: StartError) -> Failure {
+    let kind = match &error {
+        StartError::Exposed { .. } | StartError::Operator(_) | StartError::Keys(_) => Kind::Refused,
+        error if error.is_in_use() => Kind::Conflict,
+        _ => Kind::Error,
+    };
+    Failure::new(kind, "the server did not start").because(&error)
+}
+
+fn announce(places: &Places, output: Output) -> Result<(), Failure> {
+    let document = json!(places);
+    output.document(&document, || {
+        let mut text = format!(
+            "Refit {} serves devices without an identity, on loopback (--dev).\n\n",
+            places.version
+        );
+        for (name, place) in [
+            (
+                "API",
+                format!(
+                    "{}/api/v1  (described by {}/api/v1/openapi.json)",
+                    places.api, places.api
+                ),
+            ),
+            ("MQTT", places.mqtt.clone()),
+            ("Data", places.data.display().to_string()),
+            ("Token", places.token_file.display().to_string()),
+        ] {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  {name:5}  {place}");
+        }
+        text.push_str("\nNext, in another terminal:\n");
+        if !is_default(&places.data) {
+            let _ = writeln!(text, "  export REFIT_DATA={}", places.data.display());
+        }
+        text.push_str("  refit release add PATH --name firmware --version 2.0.0\n");
+        text.push_str("  refit device set lamp-7 firmware@2.0.0\n");
+        text.push_str("  refit device watch lamp-7\n");
+        text
+    })
+}
+
+/// Tells whether the command line finds this directory by itself from here.
+fn is_default(data: &Path) -> bool {
+    Path::new("refit-data")
+        .canonicalize()
+        .is_ok_and(|default| default == data)
+}
+
+/// The log goes to stderr. `REFIT_LOG` chooses what is in it, in the syntax of `tracing`'s filters.
+fn log(format: LogFormat) {
+    let filter = EnvFilter::try_from_env("REFIT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => log.json().init(),
+        LogFormat::Human => log.with_ansi(std::io::stderr().is_terminal()).init(),
+    }
+}
+
+/// Each connection is an open file; the usual soft limit of 1,024 is for programs that still use `select`.
+fn raise_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::warn!("the limit of open files stays as it is: {error}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The stream of events, as commands follow it: opened again where it was when it breaks.
+
+use std::io::BufRead;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::client::{Client, encoded};
+use crate::failure::{Failure, Kind};
+use crate::output::hint;
+
+/// A server says something at least every 15 seconds; after this it is taken for gone.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+
+/// How long to try to open a stream again that was open once, and how often.
+const AGAIN_MAX: Duration = Duration::from_secs(60);
+const AGAIN_PAUSE: Duration = Duration::from_millis(500);
+
+/// A stream of events.
+pub(crate) struct Stream<'a> {
+    client: &'a Client,
+    path: String,
+    lines: Receiver<String>,
+    last: Option<String>,
+    data: String,
+}
+
+/// What a stream brings.
+pub(crate) enum Brought {
+    /// An event.
+    Event(Value),
+    /// Events may have been missed: read the state anew.
+    Gap,
+    /// Nothing until the deadline.
+    Nothing,
+}
+
+impl<'a> Stream<'a> {
+    /// Opens the stream. When this returns, whatever happens from now on will be brought.
+    pub(crate) fn open(client: &'a Client, device: Option<&str>) -> Result<Self, Failure> {
+        let path = match device {
+            Some(device) => format!("/api/v1/events?device={}", encoded(device)),
+            None => "/api/v1/events".into(),
+        };
+        let lines = lines(client, &path, None)?;
+        Ok(Self {
+            client,
+            path,
+            lines,
+            last: None,
+            data: String::new(),
+        })
+    }
+
+    /// Waits for what comes next, at most until a deadline.
+    pub(crate) fn next(&mut self, deadline: Option<Instant>) -> Result<Brought, Failure> {
+        loop {
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let wait = left.map_or(SILENCE_MAX, |left| left.min(SILENCE_MAX));
+            match self.lines.recv_timeout(wait) {
+                Ok(line) => {
+                    if let Some(event) = self.take(&line) {
+                        return Ok(Brought::Event(event));
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) if left.is_some_and(|left| left <= SILENCE_MAX) => {
+                    return Ok(Brought::Nothing);
+                }
+                Err(_) => return self.again(deadline),
+            }
+        }
+    }
+
+    /// Takes in a line; an empty one ends an event.
+    fn take(&mut self, line: &str) -> Option<Value> {
+        if let Some(id) = line.strip_prefix("id: ") {
+            self.last = Some(id.to_owned());
+        } else if let Some(data) = line.strip_prefix("data: ") {
+            self.data.push_str(data);
+        } else if line.is_empty() && !self.data.is_empty() {
+            return serde_json::from_str(&std::mem::take(&mut self.data)).ok();
+        }
+        None
+    }
+
+    fn again(&mut self, deadline: Option<Instant>) -> Result<Brought, Failure> {
+        hint("the stream broke; opening it again");
+        let until = Instant::now() + AGAIN_MAX;
+        self.data.clear();
+        loop {
+            match lines(self.client, &self.path, self.last.as_deref()) {
+                Ok(lines) => {
+                    self.lines = lines;
+                    return Ok(Brought::Gap);
+                }
+                // It is another run of the server, or too much happened: begin anew.
+                Err(failure) if failure.kind == Kind::NotFound && self.last.is_some() => {
+                    self.last = None
+                }
+                Err(failure) if Instant::now() > until => return Err(failure),
+                Err(_) if deadline.is_some_and(|at| Instant::now() > at) => {
+                    return Ok(Brought::Nothing);
+                }
+                Err(_) => thread::sleep(AGAIN_PAUSE),
+            }
+        }
+    }
+}
+
+/// Reads lines on a thread of its own, so that waiting for one can end.
+fn lines(client: &Client, path: &str, after: Option<&str>) -> Result<Receiver<String>, Failure> {
+    let reader = client.stream(path, after)?;
+    let (sender, lines) = sync_channel(256);
+    thread::spawn(move || {
+        for line in reader.lines() {
+            let Ok(line) = line else { return };
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(lines)
+}
