@@ -13,9 +13,11 @@ use refit_depot::grant::Grants;
 use refit_depot::grant::keys::GrantKeys;
 use refit_engine::driver::{Engine, Parts};
 use refit_engine::releases::Releases;
-use refit_engine::seat::Close;
 use refit_engine::send::Grantor;
 use refit_engine::shard::Settings;
+use refit_mqtt::identity::DevGate;
+use refit_mqtt::listener::{self, Endpoint};
+use refit_mqtt::quota::Quota;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
 use refit_protocol::time::Timestamp;
@@ -43,6 +45,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 pub struct Server {
     places: Places,
     engine: Engine,
+    mqtt: Endpoint,
     stop: watch::Sender<bool>,
     http: JoinHandle<()>,
     /// Dropped last: it holds the lock on the data.
@@ -62,14 +65,10 @@ impl Server {
         let kept = kept
             .await
             .map_err(|error| StartError::data(&data)(io::Error::other(error)))??;
-        let (http, http_at) = listen("HTTP", "http", config.http).await?;
-        let (mqtt, mqtt_at) = listen("MQTT", "mqtt", config.mqtt).await?;
-        let places = places(&config, data, http_at, mqtt_at);
-        let grants = Arc::new(Grants::new(
-            kept.keys,
-            &places.public_url,
-            config.grant_lifetime,
-        ));
+        let (http, http_at) = listen(config.http).await?;
+        let api = format!("http://{http_at}");
+        let public_url = config.public_url.clone().unwrap_or_else(|| api.clone());
+        let grants = Arc::new(Grants::new(kept.keys, &public_url, config.grant_lifetime));
         let engine = Engine::start(Parts {
             store: Arc::clone(&kept.store),
             grantor: Arc::new(Minting {
@@ -79,6 +78,16 @@ impl Server {
             releases: Arc::clone(&kept.releases),
             settings: settings(&config, &*kept.store),
         })?;
+        let mqtt = endpoint(config.mqtt, &engine, &kept.token)?;
+        let places = Places {
+            api,
+            mqtt: format!("mqtt://{}", mqtt.address()),
+            public_url,
+            token_file: data.join(TOKEN_FILE),
+            data,
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        };
         let (stop, stopping) = watch::channel(false);
         let counters = Arc::new(Counters::default());
         let app = App {
@@ -89,7 +98,8 @@ impl Server {
             store: Arc::clone(&kept.store),
             depot: kept.depot,
             grants,
-            operator: kept.operator,
+            operator: Operator::of(&kept.token),
+            mqtt: mqtt.figures(),
             counters: Arc::clone(&counters),
             places: places.clone(),
             stopping: stopping.clone(),
@@ -97,13 +107,13 @@ impl Server {
             recording: Mutex::new(()),
             limits: Limits::default(),
         };
-        drop(mqtt);
         let router = http::router(Arc::new(app));
         let http = tokio::spawn(connection::serve(http, router, counters, stopping));
         places.write().map_err(StartError::data(&places.data))?;
         Ok(Self {
             places,
             engine,
+            mqtt,
             stop,
             http,
             _store: kept.store,
@@ -125,16 +135,18 @@ impl Server {
         let Self {
             places,
             engine,
+            mqtt,
             stop,
             http,
             _store,
         } = self;
         stop.send_replace(true);
-        engine.close_all(Close::ShuttingDown);
         let abort = http.abort_handle();
-        if tokio::time::timeout(DRAIN_MAX, http).await.is_err() {
+        let (devices, requests) =
+            tokio::join!(mqtt.stop(DRAIN_MAX), tokio::time::timeout(DRAIN_MAX, http));
+        if devices > 0 || requests.is_err() {
             tracing::warn!(
-                "some HTTP connections did not end within {} s and were cut",
+                "some connections did not end within {} s and were cut",
                 DRAIN_MAX.as_secs()
             );
             abort.abort();
@@ -154,17 +166,14 @@ fn settings(config: &Config, store: &dyn Store) -> Settings {
     }
 }
 
-fn places(config: &Config, data: PathBuf, http: SocketAddr, mqtt: SocketAddr) -> Places {
-    let api = format!("http://{http}");
-    Places {
-        public_url: config.public_url.clone().unwrap_or_else(|| api.clone()),
-        api,
-        mqtt: format!("mqtt://{mqtt}"),
-        token_file: data.join(TOKEN_FILE),
-        data,
-        pid: std::process::id(),
-        version: env!("CARGO_PKG_VERSION").into(),
-    }
+fn endpoint(at: SocketAddr, engine: &Engine, token: &str) -> Result<Endpoint, StartError> {
+    let parts = listener::Parts {
+        fleet: engine.fleet().clone(),
+        // The seam for certificates: another gate, where devices have an identity of their own.
+        gate: Arc::new(DevGate::new(token)),
+        quota: Quota::default(),
+    };
+    Endpoint::start(at, parts).map_err(StartError::listen("MQTT", "mqtt", at))
 }
 
 /// What lies in the data directory.
@@ -172,7 +181,8 @@ struct Kept {
     store: Arc<dyn Store>,
     depot: Depot,
     keys: GrantKeys,
-    operator: Operator,
+    /// The operator's token, until everybody who checks it has its hash.
+    token: String,
     releases: Arc<Releases>,
 }
 
@@ -188,7 +198,7 @@ impl Kept {
             store,
             depot: Depot::open(&data.join("depot"))?,
             keys: GrantKeys::load_or_create(&data.join("grant.keys"))?,
-            operator: Operator::load_or_create(&data.join(TOKEN_FILE))?,
+            token: operator::load_or_create(&data.join(TOKEN_FILE))?,
             releases,
         })
     }
@@ -215,19 +225,10 @@ fn make_data(path: &Path) -> Result<(), StartError> {
     Ok(())
 }
 
-async fn listen(
-    what: &'static str,
-    flag: &'static str,
-    at: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen {
-        what,
-        flag,
-        at,
-        source,
-    };
-    let listener = TcpListener::bind(at).await.map_err(failed)?;
-    let at = listener.local_addr().map_err(failed)?;
+async fn listen(at: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = || StartError::listen("HTTP", "http", at);
+    let listener = TcpListener::bind(at).await.map_err(failed())?;
+    let at = listener.local_addr().map_err(failed())?;
     Ok((listener, at))
 }
 
@@ -302,6 +303,19 @@ impl StartError {
     /// Tells whether another server holds the data directory.
     pub const fn is_in_use(&self) -> bool {
         matches!(self, Self::Store(sqlite::OpenError::InUse(_)))
+    }
+
+    fn listen(
+        what: &'static str,
+        flag: &'static str,
+        at: SocketAddr,
+    ) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Listen {
+            what,
+            flag,
+            at,
+            source,
+        }
     }
 
     fn data(path: &Path) -> impl FnOnce(io::Error) -> Self {

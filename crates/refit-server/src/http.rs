@@ -53,6 +53,7 @@ const BODY_PAUSE_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct App {
     pub(crate) fleet: Fleet,
     pub(crate) figures: Arc<Figures>,
+    pub(crate) mqtt: Arc<refit_mqtt::figures::Figures>,
     pub(crate) releases: Arc<Releases>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) readers: Arc<Readers>,

@@ -4,8 +4,10 @@
 //! copies of them.
 
 use std::fmt::{Display, Write as _};
+use std::sync::atomic::Ordering::Relaxed;
 
 use refit_protocol::job::Status;
+use refit_protocol::topic::Kind;
 use refit_store::reader::Counts;
 use refit_store::stats::{DURATION_BOUNDS_US, Histogram, SIZE_BOUNDS, Stats};
 
@@ -16,6 +18,7 @@ pub(crate) struct Figures<'a> {
     pub(crate) counts: &'a Counts,
     pub(crate) stats: &'a Stats,
     pub(crate) counters: &'a Counters,
+    pub(crate) mqtt: &'a refit_mqtt::figures::Figures,
     pub(crate) connected: u64,
     pub(crate) deltas: u64,
     pub(crate) followers: usize,
@@ -40,7 +43,8 @@ pub(crate) fn write(figures: &Figures<'_>) -> String {
     page.value("refit_ready", &[], u8::from(figures.ready));
     devices_and_jobs(&mut page, figures);
     store(&mut page, figures.stats);
-    traffic(&mut page, figures);
+    messages(&mut page, figures.mqtt);
+    requests(&mut page, figures);
     page.text
 }
 
@@ -143,15 +147,71 @@ fn store(page: &mut Page, stats: &Stats) {
     }
 }
 
-fn traffic(page: &mut Page, figures: &Figures<'_>) {
-    use std::sync::atomic::Ordering::Relaxed;
-    let counters = figures.counters;
+/// All kinds of topics, as labels.
+const KINDS: [(Kind, &str); 7] = [
+    (Kind::Update, "update"),
+    (Kind::Get, "get"),
+    (Kind::Delta, "delta"),
+    (Kind::Accepted, "accepted"),
+    (Kind::Rejected, "rejected"),
+    (Kind::GetAccepted, "get_accepted"),
+    (Kind::GetRejected, "get_rejected"),
+];
+
+fn messages(page: &mut Page, mqtt: &refit_mqtt::figures::Figures) {
     page.family(
         "refit_mqtt_connections",
         "gauge",
-        "Devices that are connected over MQTT.",
+        "Open MQTT connections, of devices and of applications.",
     );
-    page.value("refit_mqtt_connections", &[], figures.connected);
+    page.value("refit_mqtt_connections", &[], mqtt.live.load(Relaxed));
+    page.family(
+        "refit_mqtt_messages_total",
+        "counter",
+        "Messages over MQTT, by what their topic is for.",
+    );
+    for (direction, messages) in [("in", &mqtt.messages_in), ("out", &mqtt.messages_out)] {
+        for (kind, name) in KINDS {
+            let labels = [("direction", direction), ("kind", name)];
+            page.value("refit_mqtt_messages_total", &labels, messages.of(kind));
+        }
+    }
+    page.family(
+        "refit_mqtt_ended_total",
+        "counter",
+        "Connections that were refused or ended, by reason code.",
+    );
+    for (reason, count) in mqtt.all_ended() {
+        page.value(
+            "refit_mqtt_ended_total",
+            &[("reason", &format!("0x{reason:02x}"))],
+            count,
+        );
+    }
+    for (name, help, value) in [
+        (
+            "refit_mqtt_accepted_total",
+            "Connections accepted.",
+            &mqtt.accepted,
+        ),
+        (
+            "refit_mqtt_turned_away_total",
+            "Connections closed because there were too many.",
+            &mqtt.turned_away,
+        ),
+        (
+            "refit_mqtt_silent_total",
+            "Connections that did not say who they are in time.",
+            &mqtt.silent,
+        ),
+    ] {
+        page.family(name, "counter", help);
+        page.value(name, &[], value.load(Relaxed));
+    }
+}
+
+fn requests(page: &mut Page, figures: &Figures<'_>) {
+    let counters = figures.counters;
     page.family(
         "refit_http_requests_total",
         "counter",
@@ -276,6 +336,7 @@ mod tests {
             counts: &Counts::default(),
             stats: &Stats::default(),
             counters: &Counters::default(),
+            mqtt: &refit_mqtt::figures::Figures::default(),
             connected: 3,
             deltas: 0,
             followers: 0,

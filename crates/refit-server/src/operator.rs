@@ -1,7 +1,7 @@
 //! The operator's token: made at the first start, kept in a file that only its owner can read.
 //!
-//! Beyond the file only its SHA-256 is held, and tokens are compared by it in constant time. The same check guards
-//! the HTTP API and the connections of applications over MQTT.
+//! Once the server runs, only its SHA-256 is held, and tokens are compared by it in constant time. It
+//! guards the HTTP API, and the connections of applications over MQTT.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -26,17 +26,7 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Reads the token from a file, or makes one and the file if there is none.
-    pub fn load_or_create(path: &Path) -> Result<Self, Error> {
-        let token = match File::open(path) {
-            Ok(file) => load(file, path)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => create(path)?,
-            Err(error) => return Err(Error::of("open", path)(error)),
-        };
-        Ok(Self::of(&token))
-    }
-
-    /// Wraps a token that the caller keeps elsewhere.
+    /// Takes the hash of a token.
     pub fn of(token: &str) -> Self {
         Self {
             hash: Sha256::digest(token.as_bytes()).into(),
@@ -47,6 +37,15 @@ impl Operator {
     pub fn is(&self, token: &[u8]) -> bool {
         let hash: [u8; 32] = Sha256::digest(token).into();
         self.hash.ct_eq(&hash).into()
+    }
+}
+
+/// Reads the token from a file, or makes one and the file if there is none.
+pub(crate) fn load_or_create(path: &Path) -> Result<String, Error> {
+    match File::open(path) {
+        Ok(file) => load(file, path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
+        Err(error) => Err(Error::of("open", path)(error)),
     }
 }
 
@@ -166,14 +165,14 @@ mod tests {
     fn the_first_start_makes_a_token_and_the_next_one_finds_it() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("operator.token");
-        let operator = Operator::load_or_create(&path).unwrap();
-        let token = read_token(&path).unwrap();
+        let token = load_or_create(&path).unwrap();
+        let operator = Operator::of(&token);
         assert!(token.starts_with("rft_") && token.len() == TOKEN_BYTES);
         assert!(operator.is(token.as_bytes()));
         assert!(!operator.is(&token.as_bytes()[1..]));
         assert!(!operator.is(b""));
-        let again = Operator::load_or_create(&path).unwrap();
-        assert!(again.is(token.as_bytes()));
+        assert_eq!(load_or_create(&path).unwrap(), token);
+        assert_eq!(read_token(&path).unwrap(), token);
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
@@ -184,13 +183,13 @@ mod tests {
     fn a_token_that_others_can_read_or_that_is_none_is_refused() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("operator.token");
-        Operator::load_or_create(&path).unwrap();
+        load_or_create(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let error = Operator::load_or_create(&path).unwrap_err();
+        let error = load_or_create(&path).unwrap_err();
         assert!(error.to_string().contains("chmod 600"), "{error}");
         for text in ["", "rft_short", &"x".repeat(TOKEN_BYTES)] {
             write_private(&path, text.as_bytes()).unwrap();
-            let error = Operator::load_or_create(&path).unwrap_err();
+            let error = load_or_create(&path).unwrap_err();
             assert!(matches!(error, Error::Damaged { .. }), "{error}");
         }
     }
