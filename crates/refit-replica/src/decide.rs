@@ -4,6 +4,7 @@ pub(crate) mod acknowledge;
 mod ask;
 mod desire;
 mod due;
+mod report;
 mod update;
 
 use refit_protocol::job::Status;

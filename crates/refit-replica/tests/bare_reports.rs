@@ -97,3 +97,21 @@ fn a_report_that_changes_nothing_stores_nothing() {
         "#,
     );
 }
+
+#[test]
+fn a_report_that_opened_a_job_is_answered_the_same_again() {
+    play(
+        r#"
+        device subscribes        -> nothing
+        operator desires v2      -> accepted 1 j1 SENT, delta j1 v2
+        device says j1 SUCCESS   -> accepted 2 j1 SUCCEEDED
+        operator desires v3      -> accepted 3 j2 SENT, delta j2 v3
+        operator desires v2      -> accepted 4 j2 SUPERSEDED
+        operator desires nothing -> accepted 5
+        device reports v3        -> accepted 6
+        operator desires f1      -> accepted 7 j3 SENT, delta j3 f1
+        device sends {"jobID":"j1","state":{"reported":{"softwareURL":"v3"}}} -> accepted 7 j1 SUCCEEDED
+        device sends {"jobID":"j1","state":{"reported":{"softwareURL":"v2"}}} -> rejected 409
+        "#,
+    );
+}

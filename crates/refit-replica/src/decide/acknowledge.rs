@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use refit_protocol::diff::SOFTWARE_URL;
 use refit_protocol::job::{JobId, Progress, Saying, Status};
+use refit_protocol::merge::merge;
 use refit_protocol::rejection::{Code, Rejection};
 use refit_protocol::software_url::{same, without_grant};
 use refit_protocol::update::Update;
@@ -123,6 +124,10 @@ fn hear_past(
         None if status == Status::Succeeded && is_newest(draft.record, &word.job_id) => {
             return Ok(Heard::Counts(status));
         }
+        // The report stood when it came first, and opened a job.
+        None if status == Status::Succeeded && is_known(draft.record, reported) => {
+            return Ok(Heard::Repeats(status));
+        }
         None => {}
         Some(saying) => {
             let end = end_given(saying, &past.software_url, reported);
@@ -137,6 +142,11 @@ fn hear_past(
     Err(conflict(format!(
         "the job has ended as {status}; what counts is the newest delta"
     )))
+}
+
+/// Tells whether the state already holds all of a report.
+fn is_known(record: &Record, reported: Option<&Map<String, Value>>) -> bool {
+    reported.is_none_or(|patch| merge(&mut record.reported.clone(), patch.clone()).is_none())
 }
 
 /// Tells whether no job came after this ended one.
@@ -171,5 +181,5 @@ fn late_success(draft: &mut Draft<'_, '_>, id: &JobId) {
     draft.record.past[at].acknowledged = true;
     draft.decision.changed = true;
     draft.decision.events.push(Event::LateSuccess(id.clone()));
-    super::update::runs(draft, software_url);
+    super::report::runs(draft, software_url);
 }

@@ -8,17 +8,16 @@ use refit_protocol::limits::STATE_BYTES_MAX;
 use refit_protocol::merge::merge;
 use refit_protocol::rejection::{Code, Rejection};
 use refit_protocol::reply::{Accepted, Changed, Rejected};
-use refit_protocol::software_url::{same, without_grant};
 use refit_protocol::update::Update;
 use serde_json::{Map, Value};
 
 use crate::decide::Draft;
 use crate::decide::acknowledge::{self, Heard, Word, acknowledge};
 use crate::decide::desire::{self, Wish};
+use crate::decide::report;
 use crate::delta;
-use crate::effect::{Answer, Event};
-use crate::job;
-use crate::record::{Record, Withheld};
+use crate::effect::Answer;
+use crate::record::Record;
 use crate::speaker::Speaker;
 
 pub(super) fn update(draft: &mut Draft<'_, '_>, speaker: &Speaker, update: Update) {
@@ -72,7 +71,7 @@ fn apply(
         None => Wish::Silent,
     };
     if let Some(reported) = &mut update.reported {
-        keep_no_grant(reported);
+        report::keep_no_grant(reported);
     }
     // A report without a word of RUNNING or an end is a bare one, whether or not it names its job (semantics 29).
     let bare = update.saying.is_none();
@@ -84,7 +83,7 @@ fn apply(
         .as_ref()
         .is_some_and(|part| part.contains_key(SOFTWARE_URL))
     {
-        software_reported(draft, bare);
+        report::software_reported(draft, bare);
     }
     Ok(Done {
         job: job_of_answer(draft, heard),
@@ -177,7 +176,7 @@ fn hear(
     }
 }
 
-fn merge_states(
+pub(super) fn merge_states(
     draft: &mut Draft<'_, '_>,
     desired: Option<Map<String, Value>>,
     reported: Option<Map<String, Value>>,
@@ -190,64 +189,6 @@ fn merge_states(
         draft.state_changed();
     }
     changed
-}
-
-/// A device may report the URL that it was given, grant and all. Grants are never stored (design §6), and a fresh one
-/// is no news.
-fn keep_no_grant(reported: &mut Map<String, Value>) {
-    if let Some(Value::String(url)) = reported.get_mut(SOFTWARE_URL) {
-        *url = without_grant(url);
-    }
-}
-
-/// The device runs this software, whatever became of the job that it names: as good as a bare report.
-pub(super) fn runs(draft: &mut Draft<'_, '_>, software_url: String) {
-    let mut patch = Map::new();
-    patch.insert(
-        SOFTWARE_URL.into(),
-        Value::String(without_grant(&software_url)),
-    );
-    if merge_states(draft, None, Some(patch)).reported.is_some() {
-        software_reported(draft, true);
-    }
-}
-
-/// The device runs other software than before. `bare`: it did not say so as the end of the open job (semantics 29).
-fn software_reported(draft: &mut Draft<'_, '_>, bare: bool) {
-    if !delta::software_differs(draft.record) {
-        draft.record.withheld = None;
-    }
-    let completes = bare
-        && draft.record.job.as_ref().is_some_and(|job| {
-            !job.acknowledged()
-                && draft
-                    .record
-                    .reported_software()
-                    .is_some_and(|url| same(url, &job.software_url))
-        });
-    if completes {
-        job::end(draft, Status::Succeeded, None, true);
-    }
-    if draft.record.job.is_some() || draft.record.withheld.is_some() {
-        return;
-    }
-    match reverted_from(draft.record) {
-        Some(job) => {
-            draft.decision.events.push(Event::Reverted(job.clone()));
-            draft.record.withheld = Some(Withheld::Reverted { job });
-        }
-        None => draft.open_if_due(&Speaker::Device),
-    }
-}
-
-/// Returns the job that had brought the desired software, if the device has fallen back from it.
-fn reverted_from(record: &Record) -> Option<JobId> {
-    let last = record.past.last()?;
-    let had = last.status == Status::Succeeded
-        && record
-            .desired_software()
-            .is_some_and(|url| same(url, &last.software_url));
-    (had && delta::software_differs(record)).then(|| last.id.clone())
 }
 
 /// The answer speaks of the job that the update named, else of the one that it opened or ended (semantics 26).
