@@ -1,11 +1,14 @@
 //! Benchmarks: each goal as a ratio to a yardstick that runs beside it, one line each.
 //!
 //! `cargo run --release -p refit-bench -- mqtt` (build `refit` in release first: it runs the program itself).
+//! `cargo run --release -p refit-bench -- store [devices [seconds]]`
 
 mod load;
+mod measure;
 mod mqtt;
 mod process;
 mod report;
+mod store;
 
 use std::process::ExitCode;
 
@@ -14,7 +17,10 @@ fn main() -> ExitCode {
     let done =
         std::fs::create_dir_all(&home).and_then(|()| match std::env::args().nth(1).as_deref() {
             Some("mqtt") => mqtt::run(&home),
-            _ => Err(std::io::Error::other("usage: refit-bench mqtt")),
+            Some("store") => store::run(&home).map_err(std::io::Error::other),
+            _ => Err(std::io::Error::other(
+                "usage: refit-bench mqtt | store [devices [seconds]]",
+            )),
         });
     drop(std::fs::remove_dir_all(&home));
     match done {
