@@ -9,6 +9,7 @@ use crate::hands::Hands;
 use crate::health::HealthCommand;
 use crate::http::Client;
 use crate::installer::{Installer, Tree};
+use crate::job::Outcome;
 use crate::journal::{Entry, Journal, Stage};
 use crate::link::{self, Event, Kind, Order, Orders, Server};
 use crate::machine::effect::{Effect, Facts};
@@ -212,7 +213,7 @@ fn told(entry: &Entry) -> String {
     let (job, what) = match &entry.stage {
         Stage::Idle => return "idle".into(),
         Stage::Reporting => match &entry.memory.last {
-            Some(last) => return format!("job {}: {:?}", last.job, last.outcome),
+            Some(last) => return format!("job {}: {}", last.job, outcome(&last.outcome)),
             None => return "reporting".into(),
         },
         Stage::Fetching(job, wanted) => {
@@ -235,6 +236,19 @@ fn told(entry: &Entry) -> String {
         Stage::GoingBack(job, _, reason) => (job, reason.clone()),
     };
     format!("job {job}: {} {what}", entry.stage.name())
+}
+
+fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Success(release) => {
+            format!(
+                "SUCCESS, {} {}",
+                release.software.name, release.software.version
+            )
+        }
+        Outcome::Failure(reason) => format!("FAILURE: {reason}"),
+        Outcome::Rejected(reason) => format!("REJECTED: {reason}"),
+    }
 }
 
 fn run_with_input(command: &[String], input: &[u8]) -> std::io::Result<()> {
@@ -401,7 +415,7 @@ fn say(line: &str) {
     drop(writeln!(std::io::stderr(), "refit-agent: {line}"));
 }
 
-/// For the tests that stop the agent at a journal step: `REFIT_AGENT_CRASH_AT=after:switching` aborts the process
+/// For the tests that stop the agent at a journal step: `REFIT_AGENT_CRASH_AT=after:switching` kills the process
 /// right after that entry is durable, `before:switching` right before it is written. Not for any other use.
 struct Crash(Option<String>);
 
@@ -412,6 +426,11 @@ impl Crash {
 
     fn here(&self, when: &str, stage: &str) {
         if self.0.as_deref() == Some(&*format!("{when}:{stage}")) {
+            // SIGKILL, as when the power goes: nothing is flushed, nothing is said.
+            let _ = rustix::process::kill_process(
+                rustix::process::getpid(),
+                rustix::process::Signal::KILL,
+            );
             std::process::abort();
         }
     }

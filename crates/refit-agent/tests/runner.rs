@@ -6,7 +6,17 @@
     reason = "a test says what must hold in the shortest way"
 )]
 
+mod broker;
+mod depot;
+mod downloads;
+mod health;
+mod kill;
+mod link;
+mod outside;
 mod power_cut;
+mod program;
+mod releases;
+mod server;
 
 #[test]
 fn no_file_is_forgotten() {

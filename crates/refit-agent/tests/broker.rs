@@ -1,0 +1,100 @@
+//! A real mosquitto on a free port of the loopback.
+//!
+//! The tests that need it run only with `REFIT_TEST_OUTSIDE` set; without the package they then fail.
+
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Tells whether the tests with parts from outside are wanted.
+pub(crate) fn wanted() -> bool {
+    std::env::var_os("REFIT_TEST_OUTSIDE").is_some()
+}
+
+/// A running broker; it ends with this value.
+pub(crate) struct Broker {
+    pub(crate) port: u16,
+    home: TempDir,
+    process: Child,
+}
+
+impl Broker {
+    pub(crate) fn start() -> Self {
+        // Another program may take the port between the look and the start: then another is tried.
+        for _ in 0..10 {
+            let port = TcpListener::bind("127.0.0.1:0")
+                .unwrap()
+                .local_addr()
+                .unwrap()
+                .port();
+            let home = TempDir::new().unwrap();
+            let process = launch(&home, port);
+            let mut broker = Self {
+                port,
+                home,
+                process,
+            };
+            if broker.answers() {
+                return broker;
+            }
+        }
+        panic!("mosquitto does not start: is Debian's package mosquitto installed?");
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    pub(crate) fn restart(&mut self) {
+        self.process = launch(&self.home, self.port);
+        assert!(self.answers(), "mosquitto does not start again");
+    }
+
+    fn answers(&mut self) -> bool {
+        let until = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < until && self.process.try_wait().unwrap().is_none() {
+            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return true;
+            }
+            std::thread::yield_now();
+        }
+        false
+    }
+}
+
+fn launch(home: &TempDir, port: u16) -> Child {
+    let path = home.path().join("mosquitto.conf");
+    let mut file = std::fs::File::create(&path).unwrap();
+    writeln!(
+        file,
+        "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false"
+    )
+    .unwrap();
+    let program = if std::path::Path::new("/usr/sbin/mosquitto").exists() {
+        "/usr/sbin/mosquitto"
+    } else {
+        "mosquitto"
+    };
+    Command::new(program)
+        .arg("-c")
+        .arg(path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("mosquitto is not there: install Debian's package mosquitto")
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
