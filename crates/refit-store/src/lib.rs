@@ -13,7 +13,7 @@
 //! Keeps: an acknowledged operation survives a kill at any moment (`tests/kill.rs`); a full disk fails what waits,
 //! acknowledges nothing, and heals (`tests/full.rs`); an I/O error stops the store, in doubt and saying so
 //! (`tests/outside.rs`); of two that decided from the same record, one is told so (`conformance/races.rs`); counters
-//! equal a recount (`conformance/jobs.rs`).
+//! equal a recount (`conformance/jobs.rs`); the log stays short (`tests/queue.rs`).
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

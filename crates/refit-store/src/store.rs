@@ -90,7 +90,8 @@ pub struct Operation {
     pub from: Option<Guard>,
     /// The record as it shall be.
     pub record: Record,
-    /// The jobs that changed with it, as they are now.
+    /// The jobs that changed with it, as they are now. Of several entries of one job the last counts: several inputs
+    /// may have been decided before one commit.
     pub jobs: Vec<JobEntry>,
     /// When the device itself last spoke; `None` leaves what is stored.
     pub seen: Option<Timestamp>,

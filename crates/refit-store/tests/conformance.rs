@@ -36,6 +36,7 @@ holds! {
     ;
     jobs:
         a_job_is_written_with_its_record
+        the_last_word_on_a_job_counts
         a_refused_operation_leaves_no_job
         the_job_of_another_device_is_a_conflict
         jobs_are_listed_newest_first

@@ -14,4 +14,5 @@ mod directory;
 mod full;
 mod kill;
 mod outside;
+mod queue;
 mod record;

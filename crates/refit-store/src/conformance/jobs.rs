@@ -48,6 +48,21 @@ fn with_jobs(id: &DeviceId, from: Guard, jobs: Vec<JobEntry>) -> Operation {
     }
 }
 
+/// Of several entries of one job in an operation the last counts, for a new job and for a known one.
+pub fn the_last_word_on_a_job_counts(place: &dyn Place) {
+    let store = place.open();
+    let id = device("d");
+    let mut guard = made(&*store, &id);
+    for last in [Status::Sent, Status::Succeeded] {
+        let jobs = [Status::Queued, Status::Running, last].map(|status| entry("0-a", status));
+        guard = applied(&*store, with_jobs(&id, guard, jobs.to_vec()));
+        let all = must(reader(&*store).jobs(None, None, 9));
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0].entry.status, last);
+        agree(&*store);
+    }
+}
+
 /// An operation that is refused leaves nothing of its jobs.
 pub fn a_refused_operation_leaves_no_job(place: &dyn Place) {
     let store = place.open();

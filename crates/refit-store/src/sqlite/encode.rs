@@ -49,7 +49,7 @@ impl Write {
             open: record.job.as_ref().map(|job| row::code(job.status())),
             device: operation.device,
             from: operation.from,
-            jobs: operation.jobs,
+            jobs: last_of_each(operation.jobs),
             text,
             desired_end,
             reported_end,
@@ -68,6 +68,18 @@ impl Write {
         let control = &self.text[self.reported_end..];
         (!control.is_empty()).then_some(Text(control))
     }
+}
+
+/// Keeps the last entry of each job, in the order in which the jobs first came. There are one or two, seldom more.
+fn last_of_each(entries: Vec<JobEntry>) -> Vec<JobEntry> {
+    let mut last: Vec<JobEntry> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        match last.iter_mut().find(|known| known.id == entry.id) {
+            Some(known) => *known = entry,
+            None => last.push(entry),
+        }
+    }
+    last
 }
 
 fn append(text: &mut Vec<u8>, value: &impl Serialize) -> Result<(), Failure> {

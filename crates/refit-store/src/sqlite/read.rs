@@ -72,7 +72,7 @@ impl Reader for SqliteReader {
         limit: usize,
     ) -> Result<Vec<DeviceRow>, Failure> {
         let after = after.map_or("", DeviceId::as_str);
-        self.list(DEVICES, params![after, limit as i64], read_device)
+        self.list(DEVICES, params![after, at_most(limit)], read_device)
     }
 
     fn job(&mut self, id: &JobId) -> Result<Option<JobRow>, Failure> {
@@ -91,7 +91,7 @@ impl Reader for SqliteReader {
         );
         self.list(
             &sql,
-            params![device.as_str(), bound(before), limit as i64],
+            params![device.as_str(), bound(before), at_most(limit)],
             read_job,
         )
     }
@@ -102,7 +102,7 @@ impl Reader for SqliteReader {
         before: Option<JobNumber>,
         limit: usize,
     ) -> Result<Vec<JobRow>, Failure> {
-        let (before, limit) = (bound(before), limit as i64);
+        let (before, limit) = (bound(before), at_most(limit));
         match status {
             None => {
                 let sql = format!("{JOB} WHERE seq < ? ORDER BY seq DESC LIMIT ?");
@@ -214,6 +214,11 @@ fn put(counts: &mut Counts, code: i64, count: i64) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A negative limit would mean none to SQLite.
+fn at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 /// The numbers of jobs that come before `before`, or all.
