@@ -204,8 +204,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.heard = now;
             return Ok(Turn::Waits);
         }
-        let said = self.say(&mut room.out, cx)?;
+        let had_seat = matches!(self.stage, Stage::Talking { .. });
+        let mut said = self.say(&mut room.out, cx)?;
         let heard = self.hear(room, now, cx)?;
+        if !had_seat {
+            // The seat that it has now must know whom to wake.
+            said = self.say(&mut room.out, cx)?;
+        }
         Ok(if said == Turn::GoesOn { said } else { heard })
     }
 
@@ -641,5 +646,29 @@ impl Calls for Line {
             }
             Note::Refused => rise(&self.house.figures.messages_refused),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    type Run<F> = fn(TcpStream, SocketAddr, Arc<House>, Ticket, OwnedNotified) -> F;
+
+    fn size_of_future<F>(_: Run<F>) -> usize {
+        size_of::<F>()
+    }
+
+    /// What an idle connection costs is mostly this. tokio adds 64 to 100 bytes, and rounds up to 128.
+    #[test]
+    fn a_connection_is_small() {
+        let size = size_of_future(run::<TcpStream>);
+        println!(
+            "the future of a connection has {size} bytes, its session {}",
+            size_of::<Session>()
+        );
+        assert!(size <= 384, "{size}");
     }
 }

@@ -16,6 +16,9 @@ mod verdict;
 mod voice;
 mod watched;
 
+#[cfg(test)]
+mod tests;
+
 use refit_engine::fleet::Submitted;
 use refit_engine::seat::Wants;
 use refit_engine::watchers::Scope;

@@ -1,0 +1,279 @@
+//! Clients that do what they should not: each ends alone, with the right word, and nobody else is disturbed.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use refit_mqtt::quota::Quota;
+use refit_packet::{Packet, Version};
+use socket2::{Domain, Socket, Type};
+
+use crate::client::{Client, connect, publish};
+use crate::house::House;
+
+/// Somebody who is connected all along, and served before and after.
+struct Bystander(Client, u16);
+
+impl Bystander {
+    fn at(house: &House) -> Self {
+        let mut bystander = Self(Client::device(house.address(), Version::V5, "bystander"), 0);
+        bystander.is_served();
+        bystander
+    }
+
+    fn is_served(&mut self) {
+        self.1 += 1;
+        let report = format!(r#"{{"state":{{"reported":{{"n":{}}}}}}}"#, self.1);
+        self.0.publish(self.1, "state/bystander/update", &report);
+        assert_eq!(self.0.hear(), format!("PUBACK {} success", self.1));
+    }
+}
+
+/// Says one byte at a time until the other end has enough of it; returns what was heard.
+fn trickle(socket: &mut TcpStream, bytes: impl Iterator<Item = u8>, pause: Duration) -> Vec<u8> {
+    socket.set_read_timeout(Some(pause)).unwrap();
+    let mut heard = Vec::new();
+    let mut buffer = [0; 256];
+    for byte in bytes {
+        // Whether the byte arrives any more is not the question.
+        drop(socket.write_all(&[byte]));
+        match socket.read(&mut buffer) {
+            Ok(0) => return heard,
+            Ok(len) => heard.extend_from_slice(&buffer[..len]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return heard,
+            Err(_) => {}
+        }
+    }
+    panic!("it was never ended");
+}
+
+fn quick() -> Quota {
+    Quota {
+        greeting: Duration::from_millis(300),
+        stall: Duration::from_millis(300),
+        linger: Duration::from_secs(5),
+        ..Quota::default()
+    }
+}
+
+#[test]
+fn a_connect_that_trickles_in_ends_at_its_deadline() {
+    let house = House::with(quick());
+    let mut bystander = Bystander::at(&house);
+    let mut client = Client::silent(house.address(), Version::V5);
+    let mut bytes = Vec::new();
+    let long = "x".repeat(120);
+    connect(Version::V5, &long).encode(&mut bytes).unwrap();
+    let heard = trickle(
+        &mut client.socket,
+        bytes.into_iter(),
+        Duration::from_millis(20),
+    );
+    assert!(heard.is_empty());
+    assert_eq!(
+        house
+            .figures
+            .silent
+            .load(std::sync::atomic::Ordering::Relaxed),
+        1
+    );
+    bystander.is_served();
+}
+
+#[test]
+fn a_packet_that_trickles_in_is_silence() {
+    let house = House::with(quick());
+    let mut bystander = Bystander::at(&house);
+    let mut client = Client::silent(house.address(), Version::V5);
+    client.say(&Packet::Connect(refit_packet::Connect {
+        keep_alive: 1,
+        ..connect(Version::V5, "slow")
+    }));
+    assert!(client.hear().starts_with("CONNACK success"));
+    let packet = [0x30, 0x7f].into_iter().chain(std::iter::repeat_n(0, 126));
+    let heard = trickle(&mut client.socket, packet, Duration::from_millis(50));
+    assert_eq!(heard[0], 0xe0, "a DISCONNECT");
+    assert_eq!(house.figures.ended(0x8d), 1);
+    bystander.is_served();
+}
+
+#[test]
+fn a_silent_client_is_ended_after_one_and_a_half_times_its_keep_alive() {
+    for (version, word) in [
+        (
+            Version::V5,
+            Some(
+                "DISCONNECT keep alive timeout: nothing came for one and a half times the keep-alive",
+            ),
+        ),
+        (Version::V311, None),
+    ] {
+        let house = House::new();
+        let mut client = Client::silent(house.address(), version);
+        client.say(&Packet::Connect(refit_packet::Connect {
+            keep_alive: 1,
+            ..connect(version, "d")
+        }));
+        assert!(client.hear().starts_with("CONNACK success"));
+        assert_eq!(client.hear_or_end().as_deref(), word);
+        drop(client);
+    }
+}
+
+#[test]
+fn a_thousand_connections_that_say_nothing_disturb_nobody() {
+    let house = House::new();
+    let silent: Vec<TcpStream> = (0..1000)
+        .map(|_| TcpStream::connect(house.address()).unwrap())
+        .collect();
+    let mut bystander = Bystander::at(&house);
+    bystander.is_served();
+    drop(silent);
+    bystander.is_served();
+}
+
+#[test]
+fn who_never_reads_is_ended() {
+    let house = House::with(quick());
+    let mut bystander = Bystander::at(&house);
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&house.address().into()).unwrap();
+    let mut socket: TcpStream = socket.into();
+    socket
+        .set_write_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    let mut hello = Vec::new();
+    connect(Version::V5, "deaf").encode(&mut hello).unwrap();
+    socket.write_all(&hello).unwrap();
+    // Each is answered by two bytes, which nobody reads.
+    let pings = [0xc0, 0].repeat(8192);
+    let error = std::iter::repeat_with(|| socket.write_all(&pings)).find_map(Result::err);
+    let kind = error.unwrap().kind();
+    assert!(
+        matches!(kind, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
+        "{kind}"
+    );
+    assert_eq!(house.figures.ended(0x97), 1);
+    bystander.is_served();
+}
+
+#[test]
+fn each_bad_word_ends_its_own_connection() {
+    let house = House::new();
+    let mut bystander = Bystander::at(&house);
+    let too_large: &[u8] = &[0x30, 0xff, 0xff, 0x7f, 0, 1];
+    for (bytes, expected) in [
+        (too_large, "DISCONNECT packet too large: packet too large"),
+        (
+            &[0xc1, 0],
+            "DISCONNECT malformed packet: wrong flags in the fixed header",
+        ),
+        (
+            &[0x30, 0xff, 0xff, 0xff, 0xff],
+            "DISCONNECT malformed packet: remaining length of more than four bytes",
+        ),
+        (
+            &[0x00, 0x00],
+            "DISCONNECT malformed packet: reserved packet type",
+        ),
+        (
+            &[0x20, 0x02, 0, 0],
+            "DISCONNECT protocol error: packet that this side may not send",
+        ),
+        (
+            &[0x32, 3, 0, 1, b'#'],
+            "DISCONNECT malformed packet: topic name contains a wildcard",
+        ),
+    ] {
+        for version in [Version::V5, Version::V311] {
+            let mut client = Client::device(house.address(), version, "bad");
+            client.say_bytes(bytes);
+            let heard = client.hear_or_end();
+            if version == Version::V5 {
+                assert_eq!(heard.as_deref(), Some(expected));
+                assert_eq!(client.hear_or_end(), None);
+            } else {
+                assert_eq!(heard, None);
+            }
+            bystander.is_served();
+        }
+    }
+}
+
+#[test]
+fn what_is_no_connect_is_ended_at_once() {
+    let house = House::new();
+    for bytes in [
+        &b"GET / HTTP/1.1\r\n"[..],
+        &[0x16, 3, 1, 2, 0],
+        &[0xc0, 0],
+        &[0x30],
+    ] {
+        let mut client = Client::silent(house.address(), Version::V311);
+        client.say_bytes(bytes);
+        assert_eq!(client.hear_or_end(), None, "{bytes:x?}");
+    }
+    // One that is too large, in a version that can say so.
+    let mut client = Client::silent(house.address(), Version::V5);
+    client.say_bytes(&[0x10, 0xff, 0xff, 0x7f, 0, 4, b'M', b'Q', b'T', b'T', 5, 2]);
+    assert_eq!(client.hear(), "CONNACK packet too large");
+    assert_eq!(client.hear_or_end(), None);
+}
+
+/// Semantics 36: the newer connection stays.
+#[test]
+fn the_same_device_again_takes_over() {
+    let house = House::new();
+    let mut first = Client::device(house.address(), Version::V5, "d");
+    let mut second = Client::device(house.address(), Version::V311, "d");
+    let heard = first.hear();
+    assert!(
+        heard.starts_with("DISCONNECT session taken over"),
+        "{heard}"
+    );
+    assert_eq!(first.hear_or_end(), None);
+    // An application of the same client ID is nobody's rival.
+    let mut application = Client::application(house.address(), "d");
+    for client in [&mut second, &mut application] {
+        client.publish(1, "state/d/get", "");
+        assert_eq!(client.hear(), "PUBACK 1 success");
+    }
+}
+
+#[test]
+fn beyond_the_limit_connections_are_turned_away() {
+    let house = House::with(Quota {
+        connections_max: 1,
+        ..Quota::default()
+    });
+    let mut bystander = Bystander::at(&house);
+    let mut more = Client::silent(house.address(), Version::V5);
+    assert_eq!(more.hear_or_end(), None);
+    bystander.is_served();
+    drop(bystander);
+}
+
+#[test]
+fn packets_may_come_in_pieces_or_many_at_once() {
+    let house = House::new();
+    let mut packets = Vec::new();
+    connect(Version::V311, "d").encode(&mut packets).unwrap();
+    for number in 1..=300 {
+        let payload = format!(r#"{{"state":{{"reported":{{"n":{number}}}}}}}"#);
+        publish(number, "state/d/update", payload.as_bytes())
+            .encode(Version::V311, &mut packets)
+            .unwrap();
+    }
+    for piece in [1, 7, 4096, packets.len()] {
+        let mut client = Client::silent(house.address(), Version::V311);
+        client.socket.set_nodelay(true).unwrap();
+        packets
+            .chunks(piece)
+            .for_each(|piece| client.say_bytes(piece));
+        assert!(client.hear().starts_with("CONNACK success"));
+        for number in 1..=300 {
+            assert_eq!(client.hear(), format!("PUBACK {number} success"));
+        }
+    }
+}
