@@ -3,6 +3,7 @@
 //! `cargo run --release -p refit-bench -- mqtt` (build `refit` in release first: it runs the program itself).
 //! `cargo run --release -p refit-bench -- store [devices [seconds]]`
 
+mod engine;
 mod load;
 mod measure;
 mod mqtt;
@@ -17,9 +18,10 @@ fn main() -> ExitCode {
     let done =
         std::fs::create_dir_all(&home).and_then(|()| match std::env::args().nth(1).as_deref() {
             Some("mqtt") => mqtt::run(&home),
+            Some("engine") => engine::run(&home),
             Some("store") => store::run(&home).map_err(std::io::Error::other),
             _ => Err(std::io::Error::other(
-                "usage: refit-bench mqtt | store [devices [seconds]]",
+                "usage: refit-bench mqtt | engine | store [devices [seconds]]",
             )),
         });
     drop(std::fs::remove_dir_all(&home));
