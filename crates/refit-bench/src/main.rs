@@ -13,6 +13,10 @@ mod store;
 
 use std::process::ExitCode;
 
+/// The same allocator as the server's, so that the engine is measured as it runs there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let home = std::env::temp_dir().join(format!("refit-bench-{}", std::process::id()));
     let done =

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use refit_protocol::device_id::DeviceId;
 use refit_protocol::time::{Monotonic, Now, Timestamp};
 use refit_store::reader::Reader;
 use refit_store::store::{Failure, Store};
@@ -63,7 +64,7 @@ pub struct Engine {
 /// What the thread receives.
 pub(crate) enum Mail {
     Happening(Happening<Arc<Seat>>),
-    Online(Vec<refit_protocol::device_id::DeviceId>, Sender<Vec<bool>>),
+    Online(Vec<DeviceId>, Sender<Vec<bool>>),
     CloseAll(Close),
     Stop,
 }
@@ -98,6 +99,7 @@ impl Engine {
             clock: Clock::start(),
             random: seeded(),
             stop,
+            to_load: Vec::new(),
         };
         let thread = std::thread::Builder::new()
             .name("refit-engine".into())
@@ -155,6 +157,8 @@ struct Driver {
     clock: Clock,
     random: fastrand::Rng,
     stop: watch::Sender<Option<String>>,
+    /// Records to read. They are read together: each look at the store is a transaction of its own.
+    to_load: Vec<DeviceId>,
 }
 
 impl Driver {
@@ -176,15 +180,25 @@ impl Driver {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            self.with_world(&mut out, |shard, world, out| shard.tick(world, out));
-            self.with_world(&mut out, |shard, _, out| shard.flush(out));
-            if self.perform(&mut out).is_err() {
+            if self.finish_round(&mut out).is_err() {
                 return;
             }
             self.figures
                 .connected
                 .store(self.shard.connected() as u64, Ordering::Relaxed);
         }
+    }
+
+    /// Timers, then what must be read, then what waits to be written: so that each is done once for all of a round.
+    fn finish_round(&mut self, out: &mut VecDeque<Output<Arc<Seat>>>) -> Result<(), Stopped> {
+        self.with_world(out, |shard, world, out| shard.tick(world, out));
+        self.perform(out)?;
+        while !self.to_load.is_empty() {
+            self.load(out);
+            self.perform(out)?;
+        }
+        self.with_world(out, |shard, _, out| shard.flush(out));
+        self.perform(out)
     }
 
     fn wait(&self) -> Option<Duration> {
@@ -242,7 +256,7 @@ impl Driver {
     fn perform(&mut self, out: &mut VecDeque<Output<Arc<Seat>>>) -> Result<(), Stopped> {
         while let Some(output) = out.pop_front() {
             match output {
-                Output::Load(device) => self.load(device, out),
+                Output::Load(device) => self.to_load.push(device),
                 Output::Commit { ticket, operations } => self.commit(ticket, operations),
                 Output::Stop { why } => {
                     tracing::error!("nothing more is acknowledged: {why}");
@@ -255,23 +269,25 @@ impl Driver {
         Ok(())
     }
 
-    fn load(
-        &mut self,
-        device: refit_protocol::device_id::DeviceId,
-        out: &mut VecDeque<Output<Arc<Seat>>>,
-    ) {
-        self.figures.loads.fetch_add(1, Ordering::Relaxed);
-        let happening = match self.reader.load(&device) {
-            Ok(stored) => Happening::Loaded {
-                device,
-                stored: stored.map(Box::new),
-            },
-            Err(failure) => Happening::LoadFailed {
-                device,
-                why: with_sources(&failure),
-            },
-        };
-        self.with_world(out, |shard, world, out| shard.handle(happening, world, out));
+    fn load(&mut self, out: &mut VecDeque<Output<Arc<Seat>>>) {
+        let devices = std::mem::take(&mut self.to_load);
+        self.figures
+            .loads
+            .fetch_add(devices.len() as u64, Ordering::Relaxed);
+        let mut read = self.reader.load_many(&devices).map(Vec::into_iter);
+        for device in devices {
+            let happening = match &mut read {
+                Ok(read) => {
+                    let stored = read.next().flatten().map(Box::new);
+                    Happening::Loaded { device, stored }
+                }
+                Err(failure) => Happening::LoadFailed {
+                    device,
+                    why: with_sources(failure),
+                },
+            };
+            self.with_world(out, |shard, world, out| shard.handle(happening, world, out));
+        }
     }
 
     fn commit(&self, ticket: u64, operations: Vec<refit_store::store::Operation>) {

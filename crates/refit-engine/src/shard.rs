@@ -486,7 +486,10 @@ impl<P: Clone + PartialEq> Shard<P> {
             held.release(device, live.peer.as_ref(), out);
         }
         if !work.waiting.is_empty() {
-            self.decide(device, world, out);
+            match work.loaded {
+                Some(_) => self.decide(device, world, out),
+                None => out.push(Output::Load(device.clone())),
+            }
             return;
         }
         let peer = live.peer.as_ref();

@@ -68,6 +68,8 @@ pub(crate) struct Work<P> {
     in_flight: bool,
     /// Whether the device itself has spoken.
     spoke: bool,
+    /// Whether the commit under way makes the device.
+    made: bool,
 }
 
 impl<P> Default for Work<P> {
@@ -83,6 +85,7 @@ impl<P> Default for Work<P> {
             dirty: false,
             in_flight: false,
             spoke: false,
+            made: false,
         }
     }
 }
@@ -134,20 +137,28 @@ impl<P: Clone + PartialEq> Work<P> {
     }
 
     /// Returns what is to be written, if the record is another one now; the commit is under way then.
+    ///
+    /// The record itself goes with it unless a delta is to be computed from it afterwards: copying it would cost more
+    /// than reading it again in the rare case that the device speaks while the commit is under way.
     pub(crate) fn operation(&mut self, device: &DeviceId, at: Timestamp) -> Option<Operation> {
         if !self.dirty {
             self.decided.clear();
             return None;
         }
-        let loaded = self.loaded.as_ref()?;
+        let Loaded { guard, record } = self.loaded.take()?;
         self.in_flight = true;
+        self.made = guard.is_none();
+        if self.delta_due {
+            let record = record.clone();
+            self.loaded = Some(Loaded { guard, record });
+        }
         for held in &mut self.held {
             held.quiet = 0;
         }
         Some(Operation {
             device: device.clone(),
-            from: loaded.guard,
-            record: loaded.record.clone(),
+            from: guard,
+            record,
             jobs: std::mem::take(&mut self.jobs),
             seen: None,
             at,
@@ -158,11 +169,13 @@ impl<P: Clone + PartialEq> Work<P> {
     pub(crate) fn applied(&mut self, guard: Guard) -> bool {
         self.in_flight = false;
         self.dirty = false;
+        self.spoke = false;
         self.decided.clear();
         self.before = None;
-        self.loaded
-            .as_mut()
-            .is_some_and(|loaded| loaded.guard.replace(guard).is_none())
+        if let Some(loaded) = &mut self.loaded {
+            loaded.guard = Some(guard);
+        }
+        self.made
     }
 
     /// Nothing of it was written: everything is to be decided again. Returns the watch as it was.
