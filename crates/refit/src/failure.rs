@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Conflict,
     /// What was waited for did not come.
     WaitedInVain,
+    /// Somebody stopped it.
+    Interrupted,
     /// Nobody reads what is written.
     Unread,
 }
@@ -37,6 +39,7 @@ impl Kind {
             Self::Refused => 4,
             Self::Conflict => 5,
             Self::WaitedInVain => 124,
+            Self::Interrupted => 130,
         }
     }
 }

@@ -11,6 +11,7 @@
 
 mod client;
 mod commands;
+mod demo;
 mod failure;
 mod find;
 mod output;

@@ -1,0 +1,403 @@
+//! What the story plays on: the processes, the queue of news, and how something is waited for.
+//!
+//! Nothing here sleeps to be in time for something else. Whoever waits names what is awaited and a deadline, and if it
+//! passes, both are said.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use refit_server::operator::read_token;
+use refit_server::places::Places;
+
+use super::api::Api;
+use super::bundle::{self, BAD_BOARD, BOARD_FILE, GOOD_BOARD, NAME};
+use super::keeper::Keeper;
+use super::news::News;
+use super::process::Process;
+use super::teller::Teller;
+use super::world::{World, agent_name};
+use super::{Failure, Wanted, fleet, interrupt};
+
+/// How long anything is waited for. It is never that long, unless the machine is very busy.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How often the server is asked for something that it does not tell by itself.
+const ASK: Duration = Duration::from_millis(50);
+
+/// How often the processes are looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How long a process may take to end in good order.
+const GOOD_BYE: Duration = Duration::from_secs(5);
+
+/// How many wishes are on their way at a time.
+const WISHERS: usize = 8;
+
+/// The stage.
+pub(super) struct Stage {
+    /// What is known.
+    pub(super) world: World,
+    teller: Teller,
+    news: Receiver<News>,
+    post: Sender<News>,
+    looked: Instant,
+    server: Option<Process>,
+    agents: Vec<Option<Process>>,
+    api: Option<Api>,
+    refit: PathBuf,
+    refit_agent: PathBuf,
+    home: PathBuf,
+    seed: u64,
+    /// Last: what it puts away is no longer used then.
+    keeper: Arc<Keeper>,
+}
+
+impl Stage {
+    /// Builds the stage; nothing runs on it yet but the keeper.
+    pub(super) fn build(wanted: &Wanted) -> Result<Self, Failure> {
+        let refit = std::env::current_exe().map_err(Failure::system("find this program"))?;
+        let refit_agent = beside(&refit)?;
+        let (post, news) = channel();
+        interrupt::listen(post.clone())?;
+        let home = tempfile::Builder::new().prefix("refit-demo-").tempdir();
+        // From here on the keeper removes it.
+        let home = home
+            .map_err(Failure::system("make a temporary directory"))?
+            .keep();
+        let keeper = Keeper::start(&refit, &home).map_err(Failure::system("start the keeper"))?;
+        Ok(Self {
+            world: World::new(wanted.devices, wanted.agents, wanted.seed),
+            teller: Teller::new(wanted.json),
+            news,
+            post,
+            looked: Instant::now(),
+            server: None,
+            agents: (0..wanted.agents).map(|_| None).collect(),
+            api: None,
+            refit,
+            refit_agent,
+            home,
+            seed: wanted.seed,
+            keeper: Arc::new(keeper),
+        })
+    }
+
+    /// The server's API.
+    pub(super) fn api(&self) -> Result<&Api, Failure> {
+        self.api
+            .as_ref()
+            .ok_or_else(|| Failure::broken("the server is not up", "report this"))
+    }
+
+    /// The server's data directory.
+    pub(super) fn data(&self) -> PathBuf {
+        self.home.join("server")
+    }
+
+    /// An agent's root.
+    pub(super) fn root(&self, agent: usize) -> PathBuf {
+        self.home.join("agents").join(agent_name(agent))
+    }
+
+    /// The tree of a version, as its author has it.
+    pub(super) fn tree(&self, version: &str) -> PathBuf {
+        self.home.join(format!("{NAME}-{version}"))
+    }
+
+    /// Starts the server, on free ports or where it was before, and waits until it is ready.
+    pub(super) fn start_server(&mut self) -> Result<(), Failure> {
+        let at = |place: &str| {
+            place
+                .split_once("://")
+                .map_or("127.0.0.1:0", |(_, at)| at)
+                .to_owned()
+        };
+        let (http, mqtt) = (at(&self.world.server.api), at(&self.world.server.mqtt));
+        let data = self.data();
+        let mut command = quiet(Command::new(&self.refit));
+        command
+            .args(["serve", "--dev", "--http", &http, "--mqtt", &mqtt, "--data"])
+            .arg(&data);
+        self.server = Some(Process::start(
+            "the server",
+            &mut command,
+            &self.keeper,
+            |_| {},
+        )?);
+        self.ask_until("the server to be ready", Self::is_ready)?;
+        self.world.server.is_up = true;
+        Ok(())
+    }
+
+    fn is_ready(&mut self) -> Result<bool, Failure> {
+        let pid = self.server.as_ref().map(Process::pid);
+        let Some(places) = Places::read(&self.data())
+            .ok()
+            .filter(|p| Some(p.pid) == pid)
+        else {
+            return Ok(false);
+        };
+        let token = read_token(&places.token_file)
+            .map_err(|error| Failure::broken(error.to_string(), "report this"))?;
+        let api = Api::new(&places.api, &token);
+        let ready = api.is_ready();
+        if ready {
+            self.api = Some(api);
+            self.world.server.api = places.api;
+            self.world.server.mqtt = places.mqtt;
+        }
+        Ok(ready)
+    }
+
+    /// Kills the server with SIGKILL.
+    pub(super) fn kill_server(&mut self) -> Result<(), Failure> {
+        if let Some(mut server) = self.server.take() {
+            server.kill()?;
+        }
+        self.world.server.is_up = false;
+        self.world.server.kills += 1;
+        Ok(())
+    }
+
+    /// Starts the simulated devices.
+    pub(super) fn start_devices(&self) -> Result<(), Failure> {
+        let mqtt = self.world.server.mqtt.trim_start_matches("mqtt://");
+        let server = mqtt.parse().map_err(|_| {
+            Failure::broken(
+                format!("{mqtt:?} is not an address to connect to"),
+                "report this",
+            )
+        })?;
+        fleet::start(
+            server,
+            self.world.devices.len(),
+            self.seed,
+            self.post.clone(),
+        )
+    }
+
+    /// Starts an agent, or starts it again.
+    pub(super) fn start_agent(&mut self, agent: usize, is_bad: bool) -> Result<(), Failure> {
+        let (root, id) = (self.root(agent), agent_name(agent));
+        let board = if is_bad { BAD_BOARD } else { GOOD_BOARD };
+        std::fs::create_dir_all(&root)
+            .and_then(|()| std::fs::write(root.join(BOARD_FILE), format!("{board}\n")))
+            .map_err(Failure::system("make an agent's root"))?;
+        let mut command = quiet(Command::new(&self.refit_agent));
+        command
+            .args([
+                "run",
+                "--server",
+                &self.world.server.api,
+                "--id",
+                &id,
+                "--root",
+            ])
+            .arg(&root);
+        let post = self.post.clone();
+        // If the story is over, so is the process in a moment.
+        let hear = move |line| drop(post.send(News::Agent(agent, line)));
+        let process = Process::start(&id, &mut command, &self.keeper, hear)?;
+        if let Some(place) = self.agents.get_mut(agent) {
+            *place = Some(process);
+        }
+        if let Some(seen) = self.world.agents.get_mut(agent) {
+            seen.is_alive = true;
+        }
+        Ok(())
+    }
+
+    /// Kills an agent with SIGKILL.
+    pub(super) fn kill_agent(&mut self, agent: usize) -> Result<(), Failure> {
+        if let Some(mut process) = self.agents.get_mut(agent).and_then(Option::take) {
+            process.kill()?;
+        }
+        if let Some(seen) = self.world.agents.get_mut(agent) {
+            seen.is_alive = false;
+            seen.is_up = false;
+            seen.kills += 1;
+        }
+        Ok(())
+    }
+
+    /// Writes the tree of a version, and adds it as a release, with the command that an operator types.
+    pub(super) fn add_release(&mut self, version: &str) -> Result<(), Failure> {
+        let tree = bundle::write(&self.home, version, self.seed)
+            .map_err(Failure::system("write a release"))?;
+        let mut command = quiet(Command::new(&self.refit));
+        command
+            .env("REFIT_DATA", self.data())
+            .args(["release", "add"])
+            .arg(tree)
+            .args(["--name", NAME, "--version", version]);
+        let mut adding = Process::start("refit release add", &mut command, &self.keeper, |_| {})?;
+        self.ask_until("refit release add to end", |_| adding.has_ended())?;
+        adding.must_have_succeeded()
+    }
+
+    /// Says for every device which version it should run, agents first. That all are told is waited for by the caller.
+    pub(super) fn desire(&mut self, version: &str) -> Result<(), Failure> {
+        let agents = self.world.agents.iter().map(|agent| agent.id.clone());
+        let devices = (0..self.world.devices.len()).map(fleet::name);
+        let ids: Arc<Vec<String>> = Arc::new(agents.chain(devices).collect());
+        let next = Arc::new(AtomicUsize::new(0));
+        let release = format!("{NAME}@{version}");
+        self.world.wished = 0;
+        for _ in 0..WISHERS {
+            let (ids, next, api) = (Arc::clone(&ids), Arc::clone(&next), self.api()?.clone());
+            let (post, release) = (self.post.clone(), release.clone());
+            thread::spawn(move || {
+                while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    // As above.
+                    drop(post.send(News::Wished(api.desire(id, &release))));
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Waits until something is so, as far as it is known.
+    pub(super) fn wait_for(
+        &mut self,
+        what: &str,
+        is_so: impl Fn(&World) -> bool,
+    ) -> Result<(), Failure> {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so(&self.world) {
+            self.not_after(deadline, what)?;
+            self.turn(LOOK)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until something is so that has to be asked for.
+    pub(super) fn ask_until(
+        &mut self,
+        what: &str,
+        mut is_so: impl FnMut(&mut Self) -> Result<bool, Failure>,
+    ) -> Result<(), Failure> {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so(self)? {
+            self.not_after(deadline, what)?;
+            let again = Instant::now() + ASK;
+            while Instant::now() < again {
+                self.turn(again.saturating_duration_since(Instant::now()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on until somebody wants it to end.
+    pub(super) fn stay(&mut self) -> Failure {
+        loop {
+            if let Err(failure) = self.turn(LOOK) {
+                return failure;
+            }
+        }
+    }
+
+    fn not_after(&self, deadline: Instant, what: &str) -> Result<(), Failure> {
+        if Instant::now() < deadline {
+            return Ok(());
+        }
+        let server = self
+            .server
+            .as_ref()
+            .map(Process::last_words)
+            .unwrap_or_default();
+        Err(Failure::broken(
+            format!(
+                "waited {} s for {what}, in vain; {}",
+                PATIENCE.as_secs(),
+                self.world.stands()
+            ),
+            format!(
+                "if the machine is not very busy, this is a fault: report it with this output. {server}"
+            ),
+        ))
+    }
+
+    /// Hears one thing, or nothing for so long, and shows it.
+    fn turn(&mut self, wait: Duration) -> Result<(), Failure> {
+        match self.news.recv_timeout(wait.min(LOOK)) {
+            Ok(News::Interrupted) => return Err(Failure::Interrupted),
+            Ok(News::Wished(Err(failure))) => return Err(failure),
+            Ok(news) => self.world.hear(&news),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+        }
+        if self.looked.elapsed() >= LOOK {
+            self.looked = Instant::now();
+            let agents = self.agents.iter_mut().flatten();
+            agents
+                .chain(&mut self.server)
+                .try_for_each(Process::must_run)?;
+        }
+        self.show()
+    }
+
+    fn show(&mut self) -> Result<(), Failure> {
+        self.teller
+            .tell(&self.world)
+            .map_err(Failure::system("write to the standard output"))
+    }
+
+    /// Shows everything as it is now.
+    pub(super) fn show_all(&mut self) -> Result<(), Failure> {
+        self.teller
+            .tell_all(&self.world)
+            .map_err(Failure::system("write to the standard output"))
+    }
+
+    /// Says how it ended.
+    pub(super) fn show_end(&mut self, all_held: bool) -> Result<(), Failure> {
+        let ended = self.teller.end(&self.world, all_held);
+        ended.map_err(Failure::system("write to the standard output"))
+    }
+
+    /// Ends all processes in good order, or kills them.
+    pub(super) fn clear(&mut self) {
+        let deadline = Instant::now() + GOOD_BYE;
+        for mut processes in [
+            self.agents.iter_mut().flatten().collect(),
+            Vec::from_iter(&mut self.server),
+        ] {
+            processes.iter().for_each(|process| process.ask_to_end());
+            processes
+                .iter_mut()
+                .for_each(|process| process.end_by(deadline));
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// Settings of the person who types are not for the demo's own processes.
+fn quiet(mut command: Command) -> Command {
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"REFIT_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Finds the agent: it is built into the same directory.
+fn beside(refit: &Path) -> Result<PathBuf, Failure> {
+    let agent = refit.with_file_name("refit-agent");
+    if agent.is_file() {
+        return Ok(agent);
+    }
+    Err(Failure::broken(
+        format!("there is no {}", agent.display()),
+        "the demo runs real agents: build both with `cargo build -p refit -p refit-agent`, or let `cargo demo` do it",
+    ))
+}

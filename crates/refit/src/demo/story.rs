@@ -1,0 +1,453 @@
+//! What happens, in order, and what must be true at the end.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use super::bundle::{self, NAME, NEW, OLD};
+use super::check::Check;
+use super::ledger::Compared;
+use super::stage::Stage;
+use super::world::{Tone, Wave, World, agent_name};
+use super::{Failure, Wanted, grouped, picture, screen};
+
+/// The story. A step waits for its own end, so that the next one finds what it needs.
+pub(super) const STEPS: [Step; 8] = [
+    the_server_starts,
+    the_fleet_connects,
+    everybody_goes_to_the_old_release,
+    the_new_release_is_wished_for,
+    an_agent_is_killed_in_mid_install,
+    the_server_is_killed_in_mid_flight,
+    the_rest_of_the_fleet_arrives,
+    everything_is_checked,
+];
+
+type Step = fn(&mut Stage, &mut Plot) -> Result<(), Failure>;
+
+/// The steps of an update in which an agent is in mid-install: after the download, before the end.
+const MID_INSTALL: [&str; 5] = ["writing", "fenced", "switching", "checking", "confirming"];
+
+/// What the steps leave to each other.
+pub(super) struct Plot {
+    /// The agent that is killed.
+    victim: usize,
+    /// The agent on which the new release is bad.
+    bad: usize,
+    /// What the victim was doing.
+    killed_while: &'static str,
+    /// What had been acknowledged when the server was killed, held against the server that came back.
+    survived: Compared,
+}
+
+/// Tells the story. Whether every check held is the result; a story that broke off is a failure.
+pub(crate) fn run(wanted: &Wanted) -> Result<bool, Failure> {
+    let mut stage = Stage::build(wanted)?;
+    let mut plot = Plot {
+        victim: wanted.agents / 4,
+        bad: wanted.agents / 2,
+        killed_while: "",
+        survived: Compared::default(),
+    };
+    let told = STEPS
+        .iter()
+        .try_for_each(|step| step(&mut stage, &mut plot));
+    if told.is_err() {
+        // What was known when it broke off helps to see why.
+        stage.show_all()?;
+    }
+    told?;
+    let all_held = stage.world.checks.iter().all(Check::held);
+    close(&mut stage, wanted, all_held)?;
+    stage.show_end(all_held)?;
+    if let Some(file) = &wanted.picture {
+        draw(&stage.world, file)?;
+    }
+    match wanted.stay.then(|| stage.stay()) {
+        None | Some(Failure::Interrupted) => Ok(all_held),
+        Some(failure) => Err(failure),
+    }
+}
+
+fn the_server_starts(stage: &mut Stage, _: &mut Plot) -> Result<(), Failure> {
+    stage.start_server()?;
+    let (api, mqtt) = (&stage.world.server.api, &stage.world.server.mqtt);
+    let text = format!("refit serve --dev is up: {api} and {mqtt}");
+    stage.world.tell(Tone::Step, text);
+    Ok(())
+}
+
+fn the_fleet_connects(stage: &mut Stage, plot: &mut Plot) -> Result<(), Failure> {
+    for agent in 0..stage.world.agents.len() {
+        stage.start_agent(agent, agent == plot.bad)?;
+    }
+    stage.start_devices()?;
+    stage.wait_for("everybody to be connected", |world| {
+        world.online() == world.fleet()
+    })?;
+    let (devices, agents) = (stage.world.devices.len(), stage.world.agents.len());
+    let text = format!(
+        "{} devices and {agents} agents are connected",
+        grouped(devices)
+    );
+    stage.world.tell(Tone::Step, text);
+    Ok(())
+}
+
+fn everybody_goes_to_the_old_release(stage: &mut Stage, _: &mut Plot) -> Result<(), Failure> {
+    release(stage, OLD, 0)?;
+    stage.wait_for("everybody to have ended with 1.0.0", |world| {
+        is_over(world, 0)
+    })?;
+    let took = arrived(&mut stage.world, 0);
+    let text = format!(
+        "all {} run {OLD} and have said so, {took:.1} s later",
+        grouped(stage.world.fleet())
+    );
+    stage.world.tell(Tone::Good, text);
+    Ok(())
+}
+
+fn the_new_release_is_wished_for(stage: &mut Stage, _: &mut Plot) -> Result<(), Failure> {
+    release(stage, NEW, 1)
+}
+
+/// Adds a release, and wishes for it everywhere.
+fn release(stage: &mut Stage, version: &str, wave: usize) -> Result<(), Failure> {
+    stage.add_release(version)?;
+    if let Some(wave) = stage.world.waves.get_mut(wave) {
+        wave.began = Some(Instant::now());
+    }
+    stage.desire(version)?;
+    let all = grouped(stage.world.fleet());
+    stage.world.tell(
+        Tone::Step,
+        format!("{NAME} {version} is added, and wished for on all {all}"),
+    );
+    Ok(())
+}
+
+fn an_agent_is_killed_in_mid_install(stage: &mut Stage, plot: &mut Plot) -> Result<(), Failure> {
+    let victim = plot.victim;
+    let id = agent_name(victim);
+    stage.wait_for(&format!("{id} to be in mid-install"), |world| {
+        world.agents.get(victim).is_some_and(|agent| {
+            agent.to.as_deref() == Some(NEW) && MID_INSTALL.contains(&agent.stage.as_str())
+        })
+    })?;
+    stage.kill_agent(victim)?;
+    plot.killed_while = stage
+        .world
+        .agents
+        .get(victim)
+        .map(|a| a.doing())
+        .unwrap_or_default();
+    let text = format!(
+        "{id} is killed (SIGKILL) in mid-install: {}",
+        plot.killed_while
+    );
+    stage.world.tell(Tone::Bad, text);
+    stage.start_agent(victim, false)?;
+    stage.world.tell(
+        Tone::Step,
+        format!("{id} is started again, with what its journal says"),
+    );
+    Ok(())
+}
+
+fn the_server_is_killed_in_mid_flight(stage: &mut Stage, plot: &mut Plot) -> Result<(), Failure> {
+    stage.wait_for("the server to have taken every wish", |world| {
+        world.wished == world.fleet()
+    })?;
+    stage.wait_for("a quarter of the fleet to have ended with 2.0.0", |world| {
+        wave(world, 1).ended() >= world.fleet() / 4
+    })?;
+    stage.kill_server()?;
+    let (ended, all) = (wave(&stage.world, 1).ended(), stage.world.fleet());
+    let text = format!(
+        "the server is killed (SIGKILL): {} of {} are at work",
+        grouped(all - ended),
+        grouped(all)
+    );
+    stage.world.tell(Tone::Bad, text);
+    let killed = Instant::now();
+    // After this no acknowledgement of the killed server is still under way.
+    stage.wait_for("everybody to have lost the server", |world| {
+        world.online() == 0
+    })?;
+    let promised = stage.world.ledger.clone();
+    stage.start_server()?;
+    plot.survived = promised.compare(&stage.api()?.jobs()?);
+    let text = format!(
+        "the server is up again, {:.1} s later: {} of {} acknowledged words are there",
+        killed.elapsed().as_secs_f64(),
+        grouped(plot.survived.kept),
+        grouped(plot.survived.of)
+    );
+    let tone = if plot.survived.lost.is_empty() {
+        Tone::Good
+    } else {
+        Tone::Bad
+    };
+    stage.world.tell(tone, text);
+    Ok(())
+}
+
+fn the_rest_of_the_fleet_arrives(stage: &mut Stage, plot: &mut Plot) -> Result<(), Failure> {
+    let bad = plot.bad;
+    stage.wait_for("gateways to have gone back where 2.0.0 is bad", |world| {
+        world
+            .agents
+            .get(bad)
+            .is_some_and(|agent| agent.note.is_some() && agent.stage == "idle")
+    })?;
+    let note = stage
+        .world
+        .agents
+        .get(bad)
+        .and_then(|agent| agent.note.clone())
+        .unwrap_or_default();
+    let text = format!("{} is back on {OLD}: {}", agent_name(bad), one_line(&note));
+    stage.world.tell(Tone::Bad, text);
+    stage.wait_for("everybody to have ended with 2.0.0", |world| {
+        is_over(world, 1)
+    })?;
+    stage.wait_for("everybody to be connected again", |world| {
+        world.online() == world.fleet()
+    })?;
+    let took = arrived(&mut stage.world, 1);
+    let wave = wave(&stage.world, 1);
+    let text = format!(
+        "{} run {NEW}, {} went back, {took:.1} s later",
+        grouped(wave.done),
+        grouped(wave.failed)
+    );
+    stage.world.tell(Tone::Good, text);
+    Ok(())
+}
+
+fn wave(world: &World, number: usize) -> Wave {
+    world.waves.get(number).cloned().unwrap_or_default()
+}
+
+fn is_over(world: &World, number: usize) -> bool {
+    wave(world, number).ended() == world.fleet()
+}
+
+/// Notes that a wave is over, and returns how many seconds it took.
+fn arrived(world: &mut World, number: usize) -> f64 {
+    let Some(wave) = world.waves.get_mut(number) else {
+        return 0.0;
+    };
+    wave.took = wave.began.map(|began| began.elapsed());
+    wave.took.unwrap_or_default().as_secs_f64()
+}
+
+fn everything_is_checked(stage: &mut Stage, plot: &mut Plot) -> Result<(), Failure> {
+    let (jobs, devices) = (stage.api()?.jobs()?, stage.api()?.devices()?);
+    let why = stage.api()?.why(&agent_name(plot.bad))?;
+    let world = &stage.world;
+    let kept = world.ledger.compare_ends(&jobs);
+    let checks = vec![
+        Check::of_all("nothing acknowledged was lost", kept.of, kept.lost),
+        Check::of_all(
+            "what was acknowledged before the server was killed was there when it came back",
+            plot.survived.of,
+            plot.survived.lost.clone(),
+        ),
+        checks::ended_once(world, &jobs),
+        checks::believes_what_is(world, &devices),
+        checks::is_whole(stage),
+        checks::recovered(stage, plot.victim, plot.killed_while),
+        checks::went_back(world, plot.bad, &jobs, why),
+        Check::of_all(
+            "nobody was told or given anything wrong",
+            world.fleet(),
+            world.wrongs.clone(),
+        ),
+    ];
+    stage.world.checks = checks;
+    Ok(())
+}
+
+/// The reason's first line is enough on a screen.
+fn one_line(text: &str) -> String {
+    text.replace('\n', "; ")
+}
+
+fn close(stage: &mut Stage, wanted: &Wanted, all_held: bool) -> Result<(), Failure> {
+    let world = &stage.world;
+    let held = world.checks.iter().filter(|check| check.held()).count();
+    let mut closing = vec![format!(
+        "{held} of {} checks held, in {:.1} s. {} downloads of the simulated devices, {:.1} MB, each with a grant of its own.",
+        world.checks.len(),
+        world.began.elapsed().as_secs_f64(),
+        grouped(world.downloads),
+        world.downloaded as f64 / 1e6,
+    )];
+    if !all_held {
+        closing.push("This is a fault of Refit. Please report it with this output.".into());
+    }
+    if wanted.stay {
+        let exe = std::env::current_exe().map_err(Failure::system("find this program"))?;
+        closing.extend(to_try(&exe, &stage.data()));
+    }
+    stage.world.closing = closing;
+    Ok(())
+}
+
+/// Three commands that work while the demo stays.
+fn to_try(exe: &Path, data: &Path) -> Vec<String> {
+    let refit = exe.display();
+    vec![
+        String::new(),
+        "It goes on until Ctrl-C. To try, in another terminal:".into(),
+        format!("  export REFIT_DATA={}", data.display()),
+        format!("  {refit} job list --status FAILED"),
+        format!(
+            "  {refit} device set {} {NAME}@{OLD}",
+            super::fleet::name(6)
+        ),
+        format!("  {refit} device list"),
+    ]
+}
+
+fn draw(world: &World, file: &Path) -> Result<(), Failure> {
+    let lines = screen::lines(world, usize::MAX);
+    let title = "The screen of refit demo at its end: two releases, every agent, the last events, and the checks that held";
+    fs::write(file, picture::svg(&lines, title)).map_err(Failure::system("write the picture"))
+}
+
+mod checks {
+    //! Those of the checks that look at more than one thing.
+
+    use std::collections::BTreeMap;
+
+    use super::{Check, NAME, NEW, OLD, Stage, World, agent_name, bundle, one_line};
+    use crate::demo::api::{Device, Job};
+    use crate::demo::fleet;
+
+    /// Two jobs for everybody, one for each release, and all of them ended.
+    pub(super) fn ended_once(world: &World, jobs: &BTreeMap<String, Job>) -> Check {
+        let mut faults = Vec::new();
+        let mut found: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for (id, job) in jobs {
+            if !matches!(job.status.as_str(), "SUCCEEDED" | "FAILED") {
+                faults.push(format!("job {id} of {} is {}", job.device, job.status));
+            }
+            let release = job.release.as_deref().unwrap_or("unknown software");
+            *found.entry((&job.device, release)).or_default() += 1;
+        }
+        let releases = [OLD, NEW].map(|version| format!("{NAME}@{version}"));
+        for id in everybody(world) {
+            for release in &releases {
+                match found.get(&(id.as_str(), release.as_str())) {
+                    Some(1) => {}
+                    count => faults.push(format!(
+                        "{id} has {} jobs for {release}",
+                        count.unwrap_or(&0)
+                    )),
+                }
+            }
+        }
+        Check::of_all("every job ended, and ended once", 2 * world.fleet(), faults)
+    }
+
+    /// What the server says a device runs is what the device runs.
+    pub(super) fn believes_what_is(world: &World, devices: &BTreeMap<String, Device>) -> Check {
+        let runs = world.agents.iter().map(|agent| &agent.runs);
+        let runs = runs.chain(world.devices.iter().map(|device| &device.runs));
+        let fault = |(id, runs): (String, &Option<String>)| {
+            let runs = runs.as_ref().map(|version| format!("{NAME}@{version}"));
+            let seen = devices.get(&id);
+            let reported = seen.and_then(|device| device.reported.clone());
+            let shown = |what: &Option<String>| what.clone().unwrap_or_else(|| "nothing".into());
+            if reported != runs {
+                return Some(format!(
+                    "{id} runs {}, and the server has {}",
+                    shown(&runs),
+                    shown(&reported)
+                ));
+            }
+            let is_online = seen.is_some_and(|device| device.online);
+            (!is_online).then(|| format!("{id} is connected, and the server does not see it"))
+        };
+        let faults = everybody(world).zip(runs).filter_map(fault).collect();
+        Check::of_all(
+            "the server knows what everybody runs",
+            world.fleet(),
+            faults,
+        )
+    }
+
+    /// What `current` names is the release that the agent says it runs, byte for byte.
+    pub(super) fn is_whole(stage: &Stage) -> Check {
+        let agents = &stage.world.agents;
+        let fault = |(number, agent): (usize, &crate::demo::world::Agent)| {
+            let version = agent.runs.as_deref()?;
+            let current = stage.root(number).join("current");
+            let why = bundle::difference(&stage.tree(version), &current)?;
+            Some(format!("{}: {why}", agent.id))
+        };
+        let faults = agents.iter().enumerate().filter_map(fault).collect();
+        Check::of_all(
+            "every agent runs a whole release, byte for byte",
+            agents.len(),
+            faults,
+        )
+    }
+
+    /// The agent that was killed in mid-install runs the new release.
+    pub(super) fn recovered(stage: &Stage, victim: usize, killed_while: &str) -> Check {
+        let runs = stage
+            .world
+            .agents
+            .get(victim)
+            .and_then(|agent| agent.runs.clone());
+        let found = format!(
+            "{}, killed in mid-install ({killed_while}), runs {}",
+            agent_name(victim),
+            runs.as_deref().unwrap_or("nothing")
+        );
+        Check::of_one(
+            "the agent that was killed has recovered",
+            runs.as_deref() == Some(NEW),
+            found,
+        )
+    }
+
+    /// Where the new release is bad, the old one runs, and everybody is told why.
+    pub(super) fn went_back(
+        world: &World,
+        bad: usize,
+        jobs: &BTreeMap<String, Job>,
+        why: Option<String>,
+    ) -> Check {
+        let id = agent_name(bad);
+        let runs = world.agents.get(bad).and_then(|agent| agent.runs.clone());
+        let job = jobs
+            .values()
+            .find(|job| job.device == id && job.status == "FAILED");
+        let reason = job.and_then(|job| job.reason.clone()).unwrap_or_default();
+        let held = runs.as_deref() == Some(OLD) && reason.contains("modem") && why.is_some();
+        let mut check = Check::of_one(
+            "where the release is bad, the former one runs, and why is said",
+            held,
+            format!(
+                "{id} runs {}: {}",
+                runs.unwrap_or_default(),
+                one_line(&reason)
+            ),
+        );
+        check
+            .found
+            .extend(why.map(|why| format!("refit device why {id}: {}", one_line(&why))));
+        check
+    }
+
+    /// All IDs, agents first.
+    fn everybody(world: &World) -> impl Iterator<Item = String> {
+        let agents = (0..world.agents.len()).map(agent_name);
+        agents.chain((0..world.devices.len()).map(fleet::name))
+    }
+}

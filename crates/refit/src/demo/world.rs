@@ -1,0 +1,425 @@
+//! What is known at a moment: everything that the screen shows and the story waits for. News goes in, nothing is done.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::bundle::{NEW, OLD};
+use super::check::Check;
+use super::fleet::{self, Told};
+use super::ledger::{Ledger, Word};
+use super::news::News;
+
+/// How many events are kept; older ones have been told.
+const EVENTS_KEPT: usize = 64;
+
+/// All of it.
+pub(super) struct World {
+    /// When the demo began.
+    pub(super) began: Instant,
+    /// What the simulated devices' habits were drawn from.
+    pub(super) seed: u64,
+    /// The server.
+    pub(super) server: Server,
+    /// The simulated devices.
+    pub(super) devices: Vec<Device>,
+    /// The agents.
+    pub(super) agents: Vec<Agent>,
+    /// The two releases: the old, the new.
+    pub(super) waves: [Wave; 2],
+    /// What was acknowledged.
+    pub(super) ledger: Ledger,
+    /// How many wishes the server has taken in this wave.
+    pub(super) wished: usize,
+    /// Downloads of the simulated devices that were whole.
+    pub(super) downloads: usize,
+    /// What they weighed, in bytes.
+    pub(super) downloaded: u64,
+    /// What somebody did to a device that they must not, in words.
+    pub(super) wrongs: Vec<String>,
+    /// What happened, the newest last.
+    pub(super) events: VecDeque<Event>,
+    /// How many things happened, with those that are no longer kept.
+    pub(super) happened: usize,
+    /// What was checked.
+    pub(super) checks: Vec<Check>,
+    /// What to show below everything, at the end.
+    pub(super) closing: Vec<String>,
+    job_waves: BTreeMap<String, usize>,
+}
+
+/// What is known of the server.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Server {
+    /// Whether it serves.
+    pub(super) is_up: bool,
+    /// Its API.
+    pub(super) api: String,
+    /// Its device endpoint.
+    pub(super) mqtt: String,
+    /// How often it was killed.
+    pub(super) kills: usize,
+}
+
+/// What is known of a simulated device.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Device {
+    /// Whether it is connected.
+    pub(super) is_up: bool,
+    /// The version that it runs.
+    pub(super) runs: Option<String>,
+}
+
+/// What is known of an agent.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Agent {
+    /// Its device ID.
+    pub(super) id: String,
+    /// Whether its process runs.
+    pub(super) is_alive: bool,
+    /// Whether it is connected.
+    pub(super) is_up: bool,
+    /// The last step that it told of; `idle` if it has nothing to do.
+    pub(super) stage: String,
+    /// The job that it last worked on.
+    pub(super) job: Option<String>,
+    /// The version that it works on.
+    pub(super) to: Option<String>,
+    /// How the job ended, if that is not acknowledged yet.
+    pub(super) ending: Option<Word>,
+    /// The version that it runs.
+    pub(super) runs: Option<String>,
+    /// Why it went back, or that it was killed.
+    pub(super) note: Option<String>,
+    /// How often it was killed.
+    pub(super) kills: usize,
+}
+
+/// How far the fleet is with one release.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wave {
+    /// When it was first wished for.
+    pub(super) began: Option<Instant>,
+    /// How long it took until all had ended.
+    pub(super) took: Option<Duration>,
+    /// How many have been told.
+    pub(super) told: usize,
+    /// How many ended with it, acknowledged.
+    pub(super) done: usize,
+    /// How many ended without it, acknowledged.
+    pub(super) failed: usize,
+}
+
+impl Agent {
+    /// What it is doing, in a word for people.
+    pub(super) fn doing(&self) -> &'static str {
+        match self.stage.as_str() {
+            "fetching" => "downloading",
+            "writing" => "unpacking",
+            "fenced" => "asking leave",
+            "switching" => "switching",
+            "checking" => "self-test",
+            "confirming" => "confirming",
+            "going-back" => "going back",
+            "idle" => "idle",
+            _ => "starting",
+        }
+    }
+}
+
+impl Wave {
+    /// How many have ended.
+    pub(super) fn ended(&self) -> usize {
+        self.done + self.failed
+    }
+}
+
+/// What kind of event it was: for its colour, and for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// As it should be.
+    Step,
+    /// Good news.
+    Good,
+    /// Something was broken, on purpose or not.
+    Bad,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub(super) struct Event {
+    /// When, since the beginning.
+    pub(super) at: Duration,
+    /// Of what kind.
+    pub(super) tone: Tone,
+    /// What.
+    pub(super) text: String,
+}
+
+impl World {
+    /// Makes a world in which nothing has happened.
+    pub(super) fn new(devices: usize, agents: usize, seed: u64) -> Self {
+        let agent = |number| Agent {
+            id: agent_name(number),
+            ..Agent::default()
+        };
+        Self {
+            began: Instant::now(),
+            seed,
+            server: Server::default(),
+            devices: vec![Device::default(); devices],
+            agents: (0..agents).map(agent).collect(),
+            waves: Default::default(),
+            ledger: Ledger::default(),
+            wished: 0,
+            downloads: 0,
+            downloaded: 0,
+            wrongs: Vec::new(),
+            events: VecDeque::new(),
+            happened: 0,
+            checks: Vec::new(),
+            closing: Vec::new(),
+            job_waves: BTreeMap::new(),
+        }
+    }
+
+    /// How many there are, simulated or real.
+    pub(super) fn fleet(&self) -> usize {
+        self.devices.len() + self.agents.len()
+    }
+
+    /// How many are connected.
+    pub(super) fn online(&self) -> usize {
+        let devices = self.devices.iter().filter(|device| device.is_up).count();
+        devices + self.agents.iter().filter(|agent| agent.is_up).count()
+    }
+
+    /// Says how things stand, for whoever waited in vain.
+    pub(super) fn stands(&self) -> String {
+        let [old, new] = &self.waves;
+        let agents = self
+            .agents
+            .iter()
+            .filter(|agent| agent.stage != "idle" || !agent.is_up);
+        let agents: Vec<String> = agents.map(|a| format!("{} ({})", a.id, a.stage)).collect();
+        format!(
+            "{} of {} are online, {OLD}: {} told and {} ended, {NEW}: {} told and {} ended; agents not idle: {}",
+            self.online(),
+            self.fleet(),
+            old.told,
+            old.ended(),
+            new.told,
+            new.ended(),
+            if agents.is_empty() {
+                "none".into()
+            } else {
+                agents.join(", ")
+            }
+        )
+    }
+
+    /// Notes an event.
+    pub(super) fn tell(&mut self, tone: Tone, text: String) {
+        if self.events.len() == EVENTS_KEPT {
+            self.events.pop_front();
+        }
+        self.happened += 1;
+        self.events.push_back(Event {
+            at: self.began.elapsed(),
+            tone,
+            text,
+        });
+    }
+
+    /// Hears one thing. What is not about the world is for the story.
+    pub(super) fn hear(&mut self, news: &News) {
+        match news {
+            News::Device(number, told) => self.hear_device(*number, told),
+            News::Agent(number, line) => self.hear_agent(*number, line),
+            News::Wished(Ok(())) => self.wished += 1,
+            News::Wished(Err(_)) | News::Interrupted => {}
+        }
+    }
+
+    fn hear_device(&mut self, number: usize, told: &Told) {
+        let Some(device) = self.devices.get_mut(number) else {
+            return;
+        };
+        match told {
+            Told::Up => device.is_up = true,
+            Told::Down => device.is_up = false,
+            Told::Runs(version) => device.runs = Some(version.clone()),
+            Told::Began { job, version } => self.began_job(job, version),
+            Told::Fetched(bytes) => {
+                self.downloads += 1;
+                self.downloaded += bytes;
+            }
+            Told::Acknowledged { job, word } => self.acknowledged(&fleet::name(number), job, *word),
+            Told::Refused { job, message } => {
+                self.ledger.strike(job);
+                self.wrong(format!("{} was refused: {message}", fleet::name(number)));
+            }
+            Told::Wrong(what) => self.wrong(format!("{}: the server {what}", fleet::name(number))),
+        }
+    }
+
+    fn wrong(&mut self, what: String) {
+        self.tell(Tone::Bad, what.clone());
+        self.wrongs.push(what);
+    }
+
+    fn began_job(&mut self, job: &str, version: &str) {
+        let Some(wave) = wave_of(version) else { return };
+        if self.job_waves.insert(job.to_owned(), wave).is_none() {
+            self.waves[wave].told += 1;
+        }
+    }
+
+    fn acknowledged(&mut self, device: &str, job: &str, word: Word) {
+        let ends = self.ledger.ends();
+        self.ledger.note(device, job, word);
+        let is_new = self.ledger.ends() > ends;
+        let Some(wave) = self.job_waves.get(job).filter(|_| is_new) else {
+            return;
+        };
+        let wave = &mut self.waves[*wave];
+        match word {
+            Word::Success => wave.done += 1,
+            Word::Failure => wave.failed += 1,
+            Word::Running => {}
+        }
+    }
+
+    /// Understands the lines that an agent writes: `refit-agent: job ID: stage firmware 2.0.0`.
+    fn hear_agent(&mut self, number: usize, line: &str) {
+        let Some(line) = line.strip_prefix("refit-agent: ") else {
+            return;
+        };
+        if let Some((job, rest)) = line
+            .strip_prefix("job ")
+            .and_then(|rest| rest.split_once(": "))
+        {
+            let (job, rest) = (job.to_owned(), rest.to_owned());
+            return self.hear_step(number, job, &rest);
+        }
+        let Some(agent) = self.agents.get_mut(number) else {
+            return;
+        };
+        match line.split([':', ' ']).next() {
+            Some("connected") => agent.is_up = true,
+            Some("not" | "stopped") => agent.is_up = false,
+            Some("idle") => self.agent_closed(number),
+            _ => {}
+        }
+    }
+
+    fn hear_step(&mut self, number: usize, job: String, step: &str) {
+        let (stage, what) = step.split_once(' ').unwrap_or((step, ""));
+        let version = what
+            .rsplit(' ')
+            .next()
+            .and_then(|v| wave_of(v).map(|wave| (wave, v)));
+        if let Some((_, version)) = version {
+            self.began_job(&job, version);
+        }
+        let Some(agent) = self.agents.get_mut(number) else {
+            return;
+        };
+        if let Some((_, version)) = version {
+            agent.to = Some(version.to_owned());
+        }
+        if stage.starts_with("Success") {
+            agent.ending = Some(Word::Success);
+        } else if stage.starts_with("Failure") {
+            agent.ending = Some(Word::Failure);
+        } else {
+            stage.clone_into(&mut agent.stage);
+        }
+        if stage == "going-back" {
+            agent.note = Some(what.to_owned());
+        }
+        agent.job = Some(job);
+    }
+
+    /// The agent has closed its job, which it does when the end was accepted.
+    fn agent_closed(&mut self, number: usize) {
+        let Some(agent) = self.agents.get_mut(number) else {
+            return;
+        };
+        "idle".clone_into(&mut agent.stage);
+        let Some(word) = agent.ending.take() else {
+            return;
+        };
+        if word == Word::Success {
+            agent.runs = agent.to.take();
+            agent.note = None;
+        }
+        agent.to = None;
+        let (id, job) = (agent.id.clone(), agent.job.clone().unwrap_or_default());
+        self.acknowledged(&id, &job, word);
+    }
+}
+
+/// What the agent with this number is called.
+pub(super) fn agent_name(number: usize) -> String {
+    format!("gateway-{:02}", number + 1)
+}
+
+/// The index of the wave that brings a version.
+fn wave_of(version: &str) -> Option<usize> {
+    [OLD, NEW].iter().position(|known| *known == version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agents_lines_become_its_state() {
+        let mut world = World::new(0, 1, 0);
+        let mut hear = |line: &str| {
+            world.hear(&News::Agent(0, format!("refit-agent: {line}")));
+            let agent = &world.agents[0];
+            (
+                agent.stage.clone(),
+                agent.runs.clone().unwrap_or_default(),
+                world.waves[0].done,
+            )
+        };
+        hear("connected");
+        assert_eq!(
+            hear("job j-1: fetching firmware 1.0.0"),
+            ("fetching".into(), String::new(), 0)
+        );
+        assert_eq!(hear("job j-1: checking firmware 1.0.0").0, "checking");
+        assert_eq!(hear("job j-1: Success(Release { .. })").2, 0);
+        assert_eq!(hear("idle"), ("idle".into(), "1.0.0".into(), 1));
+        assert_eq!(hear("idle").2, 1);
+        hear("job j-2: switching firmware 2.0.0");
+        hear("job j-2: going-back the health command failed (exit code 1); it said: modem");
+        hear("job j-2: Failure(\"the health command failed\")");
+        assert_eq!(hear("idle").1, "1.0.0");
+        assert_eq!((world.waves[1].told, world.waves[1].failed), (1, 1));
+        assert!(
+            world.agents[0].is_up && world.agents[0].note.as_deref().unwrap().contains("modem")
+        );
+        assert_eq!(world.ledger.ends(), 2);
+    }
+
+    #[test]
+    fn an_end_counts_once_however_often_it_is_acknowledged() {
+        let mut world = World::new(1, 0, 0);
+        let job = || "j".to_owned();
+        let began = Told::Began {
+            job: job(),
+            version: NEW.into(),
+        };
+        let ended = Told::Acknowledged {
+            job: job(),
+            word: Word::Success,
+        };
+        for told in [began.clone(), began, ended.clone(), ended] {
+            world.hear(&News::Device(0, told));
+        }
+        assert_eq!((world.waves[1].told, world.waves[1].done), (1, 1));
+    }
+}
