@@ -254,44 +254,54 @@ async fn received(app: &App, expected: Expected, mut body: Body) -> Result<Intak
     let (pieces, waiting) = mpsc::channel(PIECES_WAITING_MAX);
     let depot = app.depot.clone();
     let writer = tokio::task::spawn_blocking(move || written(&depot, expected, waiting));
-    let arrived = loop {
-        match tokio::time::timeout(BODY_PAUSE_MAX, body.frame()).await {
-            Ok(Some(Ok(frame))) => {
-                let Ok(bytes) = frame.into_data() else {
-                    continue;
-                };
-                app.counters
-                    .received_bytes
-                    .fetch_add(bytes.len() as u64, Relaxed);
-                if pieces.send(Piece::Bytes(bytes)).await.is_err() {
-                    // The writer has given up, and says why.
-                    break Ok(());
-                }
-            }
-            Ok(Some(Err(error))) => {
-                break Err(Problem::new(
-                    Kind::BadBody,
-                    format!("the upload was cut short: {error}; nothing of it is left"),
-                ));
-            }
-            Ok(None) => {
-                drop(pieces.send(Piece::End).await);
-                break Ok(());
-            }
-            Err(_) => {
-                break Err(Problem::new(
-                    Kind::TooSlow,
-                    "the upload stood still; nothing of it is left",
-                ));
-            }
-        }
-    };
+    let arrived = passed_on(app, &mut body, &pieces).await;
     drop(pieces);
     let written = writer
         .await
         .map_err(|_| Problem::internal("an upload was abandoned"))?;
     arrived?;
     written.map_err(of_intake)
+}
+
+/// Hands the body to the writer, until either has come to its end.
+async fn passed_on(
+    app: &App,
+    body: &mut Body,
+    pieces: &mpsc::Sender<Piece>,
+) -> Result<(), Problem> {
+    loop {
+        let frame = tokio::select! {
+            // The writer has given up, and says why.
+            () = pieces.closed() => return Ok(()),
+            frame = tokio::time::timeout(BODY_PAUSE_MAX, body.frame()) => frame,
+        };
+        let piece = match frame {
+            Err(_) => {
+                return Err(Problem::new(
+                    Kind::TooSlow,
+                    "the upload stood still; nothing of it is left",
+                ));
+            }
+            Ok(Some(Err(error))) => {
+                let detail = format!("the upload was cut short: {error}; nothing of it is left");
+                return Err(Problem::new(Kind::BadBody, detail));
+            }
+            Ok(None) => Piece::End,
+            Ok(Some(Ok(frame))) => match frame.into_data() {
+                Ok(bytes) => Piece::Bytes(bytes),
+                Err(_) => continue,
+            },
+        };
+        let is_end = matches!(piece, Piece::End);
+        if let Piece::Bytes(bytes) = &piece {
+            app.counters
+                .received_bytes
+                .fetch_add(bytes.len() as u64, Relaxed);
+        }
+        if pieces.send(piece).await.is_err() || is_end {
+            return Ok(());
+        }
+    }
 }
 
 /// What the writer is given. Without the end it knows that the upload was cut.

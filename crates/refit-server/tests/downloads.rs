@@ -1,0 +1,162 @@
+//! Downloads: whoever holds a grant gets the bytes, and nobody else.
+
+use std::time::Duration;
+
+use refit_testkit::server::Wishes;
+use refit_testkit::{Device, TestServer};
+use serde_json::Value;
+
+use crate::asking::{Answer, add_release, ask_with, get, set_release};
+
+/// Connects a device and returns the URL that its delta gives it.
+fn granted_url(server: &TestServer, device: &str) -> String {
+    let mut device = Device::connect(server.mqtt_address(), device).unwrap();
+    device.subscribe("update/delta").unwrap();
+    let delta: Value = serde_json::from_slice(&device.message().unwrap().payload).unwrap();
+    delta["state"]["softwareURL"].as_str().unwrap().to_owned()
+}
+
+fn download(url: &str, headers: &[(&str, &str)]) -> Answer {
+    ask_with("GET", url, headers, ())
+}
+
+fn content() -> Vec<u8> {
+    (0..300_000u32).map(|i| (i / 3) as u8).collect()
+}
+
+#[test]
+fn the_bytes_come_whole_in_part_and_not_at_all_when_they_are_there() {
+    let server = TestServer::start();
+    let release = add_release(&server, "2.0.0", &content());
+    set_release(&server, "lamp-7", "firmware@2.0.0");
+    let url = granted_url(&server, "lamp-7");
+    let whole = download(&url, &[]);
+    assert_eq!((whole.status, whole.bytes), (200, content()));
+    let tag = whole.headers["etag"].to_str().unwrap();
+    assert_eq!(
+        tag,
+        format!("\"sha256-{}\"", release["sha256"].as_str().unwrap())
+    );
+    let part = download(&url, &[("range", "bytes=299990-"), ("if-range", tag)]);
+    assert_eq!((part.status, &part.bytes[..]), (206, &content()[299_990..]));
+    assert_eq!(part.header("content-range"), "bytes 299990-299999/300000");
+    let changed = download(
+        &url,
+        &[("range", "bytes=299990-"), ("if-range", "\"other\"")],
+    );
+    assert_eq!((changed.status, changed.bytes.len()), (200, 300_000));
+    assert_eq!(download(&url, &[("if-none-match", tag)]).status, 304);
+    let head = ask_with("HEAD", &url, &[], ());
+    assert_eq!(
+        (head.status, head.header("content-length"), head.bytes.len()),
+        (200, "300000", 0)
+    );
+}
+
+#[test]
+fn what_cannot_be_answered_is_a_problem() {
+    let server = TestServer::start();
+    add_release(&server, "2.0.0", b"abc");
+    set_release(&server, "lamp-7", "firmware@2.0.0");
+    let url = granted_url(&server, "lamp-7");
+    let past = download(&url, &[("range", "bytes=3-")]);
+    past.is_problem(416, "out_of_range");
+    assert_eq!(past.header("content-range"), "bytes */3");
+    download(&url, &[("if-match", "\"other\"")]).is_problem(412, "version_conflict");
+    ask_with("POST", &url, &[], "x").is_problem(405, "method_not_allowed");
+    assert_eq!(ask_with("POST", &url, &[], "x").header("allow"), "GET,HEAD");
+}
+
+#[test]
+fn without_a_good_grant_a_device_is_told_to_ask_again() {
+    let server = TestServer::start();
+    let release = add_release(&server, "2.0.0", b"abc");
+    let stable = release["softwareURL"].as_str().unwrap();
+    set_release(&server, "lamp-7", "firmware@2.0.0");
+    let url = granted_url(&server, "lamp-7");
+    let other = "0".repeat(64);
+    for (url, reason) in [
+        (stable.to_owned(), "missing"),
+        (url.replace("lamp-7", "lamp-8"), "signature"),
+        (
+            url.replace(release["sha256"].as_str().unwrap(), &other),
+            "signature",
+        ),
+        (format!("{url}&extra=1"), "malformed"),
+        (url.replace("key=", "key=x"), "unknown-key"),
+        // Whether there is such an artifact is told to nobody without a grant.
+        (server.url(&format!("/depot/sha256/{other}")), "missing"),
+    ] {
+        let refused = download(&url, &[]).is_problem(403, "grant_refused");
+        assert_eq!(refused["reason"], reason, "{url}");
+        assert!(
+            refused["detail"].as_str().unwrap().contains("/get"),
+            "{refused}"
+        );
+    }
+    download(&server.url("/depot/sha256/xyz"), &[]).is_problem(404, "artifact_not_found");
+}
+
+#[test]
+fn an_expired_grant_is_refused_and_asking_gives_a_fresh_one() {
+    let second = Wishes {
+        grant_lifetime: Some(Duration::from_secs(1)),
+        ..Wishes::default()
+    };
+    let server = TestServer::start_with(&second);
+    add_release(&server, "2.0.0", b"abc");
+    set_release(&server, "lamp-7", "firmware@2.0.0");
+    let mut device = Device::connect(server.mqtt_address(), "lamp-7").unwrap();
+    device.subscribe("update/delta").unwrap();
+    let url = |device: &mut Device| {
+        let delta: Value = serde_json::from_slice(&device.message().unwrap().payload).unwrap();
+        delta["state"]["softwareURL"].as_str().unwrap().to_owned()
+    };
+    let first = url(&mut device);
+    let expired = loop {
+        let answer = download(&first, &[]);
+        if answer.status != 200 {
+            break answer;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(
+        expired.is_problem(403, "grant_refused")["reason"],
+        "expired"
+    );
+    device.publish("get", b"").unwrap();
+    assert_eq!(download(&url(&mut device), &[]).bytes, b"abc");
+}
+
+#[test]
+fn an_operator_may_download_with_the_token() {
+    let server = TestServer::start();
+    let release = add_release(&server, "2.0.0", b"abc");
+    let url = release["softwareURL"].as_str().unwrap();
+    let bearer = format!("bearer {}", server.token());
+    assert_eq!(download(url, &[("authorization", &bearer)]).bytes, b"abc");
+    download(url, &[("authorization", "Bearer rft_wrong")]).is_problem(403, "grant_refused");
+    let none = server.url(&format!("/depot/sha256/{}", "0".repeat(64)));
+    download(&none, &[("authorization", &bearer)]).is_problem(404, "artifact_not_found");
+}
+
+#[test]
+fn downloads_are_counted() {
+    let server = TestServer::start();
+    let release = add_release(&server, "2.0.0", b"abc");
+    set_release(&server, "lamp-7", "firmware@2.0.0");
+    download(&granted_url(&server, "lamp-7"), &[]);
+    download(release["softwareURL"].as_str().unwrap(), &[]);
+    let metrics = get(&server, "/metrics");
+    let metrics = String::from_utf8_lossy(&metrics.bytes).into_owned();
+    for line in [
+        "refit_grants_total{kind=\"presigned\",result=\"granted\"} 1",
+        "refit_grants_total{kind=\"presigned\",result=\"refused\"} 1",
+        "refit_depot_sent_bytes_total 3",
+    ] {
+        assert!(
+            metrics.lines().any(|l| l == line),
+            "{line} is not in\n{metrics}"
+        );
+    }
+}

@@ -1,0 +1,128 @@
+//! The stream of events: in order, resumed where it was, and honest about what is gone.
+
+use std::io::{BufRead, BufReader};
+
+use refit_testkit::TestServer;
+use refit_testkit::server::Wishes;
+use serde_json::{Value, json};
+
+use crate::asking::{add_release, ask, ask_with, set_release};
+
+/// A stream that is being followed.
+struct Stream {
+    lines: std::io::Lines<BufReader<ureq::BodyReader<'static>>>,
+    last: String,
+}
+
+impl Stream {
+    fn open(server: &TestServer, query: &str, after: Option<&str>) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .proxy(None)
+            .build()
+            .new_agent();
+        let mut request = agent
+            .get(server.url(&format!("/api/v1/events{query}")))
+            .header("authorization", format!("Bearer {}", server.token()));
+        if let Some(after) = after {
+            request = request.header("last-event-id", after);
+        }
+        let response = request.call().unwrap();
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let reader = BufReader::new(response.into_body().into_reader());
+        Self {
+            lines: reader.lines(),
+            last: String::new(),
+        }
+    }
+
+    fn next(&mut self) -> Option<Value> {
+        for line in self.lines.by_ref() {
+            let line = line.ok()?;
+            if let Some(id) = line.strip_prefix("id: ") {
+                self.last = id.to_owned();
+            }
+            if let Some(data) = line.strip_prefix("data: ") {
+                return Some(serde_json::from_str(data).unwrap());
+            }
+        }
+        None
+    }
+
+    /// Reads on to the next event of a type.
+    fn until(&mut self, kind: &str) -> Value {
+        std::iter::from_fn(|| self.next())
+            .find(|event| event["type"] == kind)
+            .unwrap()
+    }
+}
+
+#[test]
+fn what_happens_is_told_in_order() {
+    let server = TestServer::start();
+    let mut stream = Stream::open(&server, "", None);
+    add_release(&server, "2.0.0", b"new");
+    set_release(&server, "lamp-7", "firmware@2.0.0");
+    let added = stream.next().unwrap();
+    assert_eq!(
+        (&added["type"], &added["name"], &added["version"]),
+        (&json!("release.added"), &json!("firmware"), &json!("2.0.0"))
+    );
+    let job = stream.until("job.changed");
+    assert_eq!(
+        (&job["deviceID"], &job["job"]["status"]),
+        (&json!("lamp-7"), &json!("QUEUED"))
+    );
+    assert_eq!(job["id"], stream.last.as_str());
+    assert!(job["at"].as_str().unwrap().ends_with('Z'));
+}
+
+#[test]
+fn a_follower_comes_back_to_where_it_was() {
+    let server = TestServer::start();
+    let mut stream = Stream::open(&server, "", None);
+    add_release(&server, "1.0.0", b"one");
+    stream.next().unwrap();
+    let last = stream.last.clone();
+    drop(stream);
+    add_release(&server, "2.0.0", b"two");
+    add_release(&server, "3.0.0", b"three");
+    let mut stream = Stream::open(&server, "", Some(&last));
+    assert_eq!(stream.next().unwrap()["version"], "2.0.0");
+    assert_eq!(stream.next().unwrap()["version"], "3.0.0");
+    let mut stream = Stream::open(&server, &format!("?after={last}"), None);
+    assert_eq!(stream.next().unwrap()["version"], "2.0.0");
+}
+
+#[test]
+fn one_device_can_be_followed_alone() {
+    let server = TestServer::start();
+    let mut stream = Stream::open(&server, "?device=lamp-8", None);
+    for device in ["lamp-7", "lamp-8"] {
+        ask(
+            &server,
+            "PATCH",
+            &format!("/api/v1/devices/{device}/desired"),
+            r#"{"a":1}"#,
+        )
+        .is(200);
+    }
+    assert_eq!(stream.next().unwrap()["deviceID"], "lamp-8");
+}
+
+#[test]
+fn events_of_another_run_are_gone() {
+    let mut server = TestServer::start();
+    let mut stream = Stream::open(&server, "", None);
+    add_release(&server, "1.0.0", b"one");
+    stream.next().unwrap();
+    let last = stream.last.clone();
+    server.restart(&Wishes::default());
+    // The stream ended with the server.
+    assert!(stream.next().is_none());
+    let bearer = format!("Bearer {}", server.token());
+    for id in [last.as_str(), "garbage", "1", "-", "x-99999999999999999999"] {
+        let headers = [("authorization", bearer.as_str()), ("last-event-id", id)];
+        let gone = ask_with("GET", &server.url("/api/v1/events"), &headers, ());
+        gone.is_problem(410, "events_gone");
+    }
+}

@@ -1,0 +1,151 @@
+//! A device with nothing but a socket: MQTT 3.1.1 written byte by byte, so that it shares no code with the server.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// How long anything may take before a test has failed; generous, because the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A connected device.
+pub struct Device {
+    id: String,
+    stream: TcpStream,
+    packet: u16,
+}
+
+/// A message that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its topic.
+    pub topic: String,
+    /// Its payload.
+    pub payload: Vec<u8>,
+}
+
+impl Device {
+    /// Connects, and waits for CONNACK.
+    pub fn connect(address: &str, id: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        let mut device = Self {
+            id: id.into(),
+            stream,
+            packet: 0,
+        };
+        // MQTT 3.1.1 §3.1: protocol name and level, clean session, keep-alive of 300 s.
+        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 2, 1, 44];
+        put_text(&mut body, id);
+        device.send(0x10, &body)?;
+        match device.receive()? {
+            (0x20, body) if body == [0, 0] => Ok(device),
+            (kind, body) => Err(unexpected(kind, &body)),
+        }
+    }
+
+    /// Subscribes to what the server says on `state/{id}/{rest}`, with QoS 1, and waits for SUBACK. What is sent at
+    /// once comes after it.
+    pub fn subscribe(&mut self, rest: &str) -> io::Result<()> {
+        let mut body = self.next_packet().to_vec();
+        put_text(&mut body, &format!("state/{}/{rest}", self.id));
+        body.push(1);
+        self.send(0x82, &body)?;
+        match self.receive()? {
+            (0x90, body) if body.last() == Some(&1) => Ok(()),
+            (kind, body) => Err(unexpected(kind, &body)),
+        }
+    }
+
+    /// Publishes with QoS 1 on `state/{id}/{rest}`; [`Device::acknowledged`] waits for the PUBACK.
+    pub fn publish(&mut self, rest: &str, payload: &[u8]) -> io::Result<()> {
+        let mut body = Vec::new();
+        put_text(&mut body, &format!("state/{}/{rest}", self.id));
+        body.extend(self.next_packet());
+        body.extend_from_slice(payload);
+        self.send(0x32, &body)
+    }
+
+    /// Waits for a PUBACK; messages before it are lost.
+    pub fn acknowledged(&mut self) -> io::Result<()> {
+        while self.receive()?.0 != 0x40 {}
+        Ok(())
+    }
+
+    /// Waits for the next message, and acknowledges it.
+    pub fn message(&mut self) -> io::Result<Message> {
+        loop {
+            let (kind, body) = self.receive()?;
+            if kind >> 4 != 3 {
+                continue;
+            }
+            let cut = || io::Error::from(io::ErrorKind::InvalidData);
+            let length = usize::from(u16::from_be_bytes([
+                *body.first().ok_or_else(cut)?,
+                *body.get(1).ok_or_else(cut)?,
+            ]));
+            let topic = body.get(2..2 + length).ok_or_else(cut)?;
+            let mut rest = body.get(2 + length..).ok_or_else(cut)?;
+            if kind & 0x06 != 0 {
+                let (packet, payload) = rest.split_at_checked(2).ok_or_else(cut)?;
+                self.send(0x40, packet)?;
+                rest = payload;
+            }
+            let topic = String::from_utf8_lossy(topic).into_owned();
+            return Ok(Message {
+                topic,
+                payload: rest.to_vec(),
+            });
+        }
+    }
+
+    fn next_packet(&mut self) -> [u8; 2] {
+        self.packet = self.packet.checked_add(1).unwrap_or(1);
+        self.packet.to_be_bytes()
+    }
+
+    /// Sends a packet: its first byte, the length of what follows in groups of seven bits, and that.
+    fn send(&mut self, first: u8, body: &[u8]) -> io::Result<()> {
+        let mut packet = vec![first];
+        let mut length = body.len();
+        loop {
+            let group = (length % 128) as u8;
+            length /= 128;
+            packet.push(if length > 0 { group | 0x80 } else { group });
+            if length == 0 {
+                break;
+            }
+        }
+        packet.extend_from_slice(body);
+        self.stream.write_all(&packet)
+    }
+
+    fn receive(&mut self) -> io::Result<(u8, Vec<u8>)> {
+        let mut byte = [0];
+        self.stream.read_exact(&mut byte)?;
+        let first = byte[0];
+        let (mut length, mut shift) = (0, 0);
+        loop {
+            self.stream.read_exact(&mut byte)?;
+            length |= usize::from(byte[0] & 0x7f) << shift;
+            shift += 7;
+            if byte[0] & 0x80 == 0 {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body)?;
+        Ok((first, body))
+    }
+}
+
+fn put_text(body: &mut Vec<u8>, text: &str) {
+    body.extend_from_slice(&(text.len() as u16).to_be_bytes());
+    body.extend_from_slice(text.as_bytes());
+}
+
+fn unexpected(kind: u8, body: &[u8]) -> io::Error {
+    io::Error::other(format!(
+        "a packet 0x{kind:02x} {body:02x?} was not expected here"
+    ))
+}

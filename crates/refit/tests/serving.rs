@@ -1,0 +1,195 @@
+//! `refit serve`: settings, what it prints, and how it ends.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::house::{refit, text};
+
+fn serve(data: &Path) -> Command {
+    let mut command = refit();
+    command
+        .args([
+            "serve",
+            "--dev",
+            "--http",
+            "127.0.0.1:0",
+            "--mqtt",
+            "127.0.0.1:0",
+            "--data",
+        ])
+        .arg(data);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args([name, &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+}
+
+/// Reads what is printed until the server says what to do next.
+fn announced(child: &mut Child) -> String {
+    let mut stdout = BufReader::new(child.stdout.as_mut().unwrap());
+    let mut said = String::new();
+    while !said.contains("device watch") {
+        assert!(stdout.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    said
+}
+
+#[test]
+fn it_says_where_everything_is_and_ends_when_told() {
+    let home = tempfile::tempdir().unwrap();
+    for name in ["-TERM", "-INT"] {
+        let mut child = serve(&home.path().join("data")).spawn().unwrap();
+        let said = announced(&mut child);
+        for place in [
+            "API    http://127.0.0.1:",
+            "MQTT   mqtt://127.0.0.1:",
+            "operator.token",
+            "export REFIT_DATA=",
+        ] {
+            assert!(said.contains(place), "{said}");
+        }
+        let token = std::fs::read_to_string(home.path().join("data/operator.token")).unwrap();
+        assert!(!said.contains(token.trim()));
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(!home.path().join("data/server.json").exists());
+    }
+}
+
+#[test]
+fn places_are_printed_as_json_for_programs() {
+    let home = tempfile::tempdir().unwrap();
+    let mut child = serve(&home.path().join("data"))
+        .arg("--json")
+        .spawn()
+        .unwrap();
+    let mut places = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    while !places.ends_with("}\n") {
+        stdout.read_line(&mut places).unwrap();
+    }
+    let places: Value = serde_json::from_str(&places).unwrap();
+    assert_eq!(places["pid"], child.id());
+    signal(&child, "-TERM");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_second_server_on_the_same_data_is_a_conflict() {
+    let home = tempfile::tempdir().unwrap();
+    let mut first = serve(&home.path().join("data")).spawn().unwrap();
+    announced(&mut first);
+    let second = serve(&home.path().join("data")).output().unwrap();
+    assert_eq!(second.status.code(), Some(5));
+    assert!(
+        text(&second.stderr).contains("in use by another server"),
+        "{}",
+        text(&second.stderr)
+    );
+    signal(&first, "-KILL");
+    first.wait().unwrap();
+    // The lock goes with the process.
+    let mut third = serve(&home.path().join("data")).spawn().unwrap();
+    announced(&mut third);
+    signal(&third, "-TERM");
+    assert!(third.wait().unwrap().success());
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused_with_a_remedy() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("refit.toml");
+    std::fs::write(&file, "dev = true\npubic-url = \"http://h\"\n").unwrap();
+    let file = file.to_str().unwrap();
+    for (arguments, says) in [
+        (vec!["serve"], "next release"),
+        (
+            vec!["serve", "--dev", "--http", "0.0.0.0:8080"],
+            "--dev is refused on 0.0.0.0:8080",
+        ),
+        (
+            vec!["serve", "--dev", "--mqtt", "[::]:1883"],
+            "--mqtt 127.0.0.1:1883",
+        ),
+        (vec!["serve", "--config", file], "did you mean public-url?"),
+        (
+            vec!["serve", "--dev", "--log-format", "xml"],
+            "human or json",
+        ),
+        (
+            vec!["serve", "--config", "/nonexistent"],
+            "/nonexistent cannot be read",
+        ),
+    ] {
+        let output = refit()
+            .current_dir(home.path())
+            .args(&arguments)
+            .output()
+            .unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(says), "{said}");
+        assert!(!home.path().join("refit-data").exists());
+    }
+}
+
+#[test]
+fn the_log_never_holds_a_token_or_a_grant() {
+    let home = tempfile::tempdir().unwrap();
+    let mut child = serve(&home.path().join("data"))
+        .args(["--log-format", "json"])
+        .env("REFIT_LOG", "trace")
+        .spawn()
+        .unwrap();
+    let said = announced(&mut child);
+    let mut stderr = child.stderr.take().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut log = String::new();
+        stderr.read_to_string(&mut log).unwrap();
+        log
+    });
+    let api = said
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("API    "))
+        .unwrap();
+    let api = api.split("/api").next().unwrap();
+    let token = std::fs::read_to_string(home.path().join("data/operator.token")).unwrap();
+    let url = format!(
+        "{api}/depot/sha256/{}?device=d&signature=secret",
+        "0".repeat(64)
+    );
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None);
+    let agent = config.build().new_agent();
+    let bearer = format!("Bearer {}", token.trim());
+    assert_eq!(agent.get(&url).call().unwrap().status(), 403);
+    let devices = format!("{api}/api/v1/devices");
+    assert_eq!(
+        agent
+            .get(&devices)
+            .header("authorization", &bearer)
+            .call()
+            .unwrap()
+            .status(),
+        200
+    );
+    signal(&child, "-TERM");
+    assert!(child.wait().unwrap().success());
+    let log = reader.join().unwrap();
+    assert!(log.contains("\"path\":\"/api/v1/devices\""), "{log}");
+    assert!(
+        !log.contains(token.trim()) && !log.contains("secret"),
+        "{log}"
+    );
+}
