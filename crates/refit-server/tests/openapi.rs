@@ -32,9 +32,12 @@ fn every_operation_is_described_and_needs_the_token() {
     );
     let paths = document["paths"].as_object().unwrap();
     assert_eq!(paths.len(), 14);
+    let mut ids = std::collections::HashSet::new();
     for (path, operations) in paths {
         assert!(path.starts_with("/api/v1/"), "{path}");
         for (method, operation) in operations.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id), "{id} is there twice");
             let summary = operation["summary"].as_str().unwrap_or_default();
             assert!(!summary.is_empty(), "{method} {path}");
         }

@@ -1,14 +1,23 @@
 //! The whole server in this process, asked over HTTP: one module per behaviour.
 
-// The attribute tells the lints that it is part of tests.
+// The attribute tells the lints that all of it is a test.
 #[cfg(test)]
 mod asking;
+#[cfg(test)]
 mod devices;
+#[cfg(test)]
 mod downloads;
+#[cfg(test)]
 mod events;
+#[cfg(test)]
 mod jobs;
+#[cfg(test)]
 mod lifecycle;
+#[cfg(test)]
 mod openapi;
+#[cfg(test)]
 mod probes;
+#[cfg(test)]
 mod problems;
+#[cfg(test)]
 mod releases;

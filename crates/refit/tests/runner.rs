@@ -1,9 +1,13 @@
 //! The program itself, run against a real server: what it prints, and with which code it ends.
 
-// The attribute tells the lints that it is part of tests.
+// The attribute tells the lints that all of it is a test.
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
 mod releases;
+#[cfg(test)]
 mod serving;
+#[cfg(test)]
 mod telling;

@@ -27,7 +27,7 @@ use crate::{config, desk, wall};
 const OPERATOR: &str = "operator";
 
 /// Lists devices, by ID.
-#[utoipa::path(get, path = "/api/v1/devices", params(Page), responses(
+#[utoipa::path(get, operation_id = "listDevices", tag = "devices", path = "/api/v1/devices", params(Page), responses(
     (status = 200, body = DevicePage),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
@@ -64,7 +64,7 @@ pub(crate) async fn list(
 }
 
 /// Shows a device.
-#[utoipa::path(get, path = "/api/v1/devices/{id}", params(("id" = String, Path,)), responses(
+#[utoipa::path(get, operation_id = "showDevice", tag = "devices", path = "/api/v1/devices/{id}", params(("id" = String, Path,)), responses(
     (status = 200, body = Device, headers(("ETag" = String, description = "the version of the record"))),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
@@ -114,7 +114,7 @@ fn no_such(device: &DeviceId) -> Problem {
 ///
 /// The body is a merge patch (RFC 7396) of the desired state. Writing `softwareURL` opens a job, also if it is the same
 /// as before; `null` takes it back.
-#[utoipa::path(patch, path = "/api/v1/devices/{id}/desired", params(
+#[utoipa::path(patch, operation_id = "desire", tag = "devices", path = "/api/v1/devices/{id}/desired", params(
     ("id" = String, Path,),
     ("If-Match" = Option<String>, Header, description = "the version that the record must have"),
 ), request_body(content = Object, content_type = "application/merge-patch+json"), responses(
@@ -178,7 +178,7 @@ pub(crate) struct SetSoftware {
 }
 
 /// Says which software a device should run.
-#[utoipa::path(put, path = "/api/v1/devices/{id}/software", params(
+#[utoipa::path(put, operation_id = "setSoftware", tag = "devices", path = "/api/v1/devices/{id}/software", params(
     ("id" = String, Path,),
     ("If-Match" = Option<String>, Header, description = "the version that the record must have"),
 ), request_body = SetSoftware, responses(
@@ -248,9 +248,9 @@ async fn url_of(app: &App, text: &str) -> Result<String, Problem> {
 }
 
 macro_rules! operations {
-    ($($(#[$doc:meta])* $name:ident, $path:literal, $input:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $id:literal, $path:literal, $input:expr;)*) => {$(
         $(#[$doc])*
-        #[utoipa::path(post, path = $path, params(("id" = String, Path,)), responses(
+        #[utoipa::path(post, operation_id = $id, tag = "devices", path = $path, params(("id" = String, Path,)), responses(
             (status = 200, body = Device),
             (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
             (status = 507, body = show::Problem, content_type = "application/problem+json"),
@@ -266,13 +266,13 @@ macro_rules! operations {
 
 operations! {
     /// Ends the open job of a device. Its wish stays, and nothing is sent for it until it is desired again.
-    cancel, "/api/v1/devices/{id}/cancel", Input::Cancel;
+    cancel, "cancelJob", "/api/v1/devices/{id}/cancel", Input::Cancel;
     /// Keeps software from a device until it is released.
-    hold, "/api/v1/devices/{id}/hold", Input::Hold(true);
+    hold, "holdDevice", "/api/v1/devices/{id}/hold", Input::Hold(true);
     /// Lets a device that was held have its software.
-    release, "/api/v1/devices/{id}/release", Input::Hold(false);
+    release, "releaseDevice", "/api/v1/devices/{id}/release", Input::Hold(false);
     /// Tries again what failed, and forgets how often it did.
-    retry, "/api/v1/devices/{id}/retry", Input::Retry;
+    retry, "retryDevice", "/api/v1/devices/{id}/retry", Input::Retry;
 }
 
 async fn operated(app: &App, id: &str, input: Input) -> Result<Response, Problem> {

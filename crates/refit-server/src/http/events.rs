@@ -44,7 +44,7 @@ pub(crate) struct Which {
 }
 
 /// Follows what happens, from now on, or from behind the last event that was seen.
-#[utoipa::path(get, path = "/api/v1/events", params(Which,
+#[utoipa::path(get, operation_id = "followEvents", tag = "events", path = "/api/v1/events", params(Which,
     ("Last-Event-ID" = Option<String>, Header, description = "the ID of the last event that was seen"),
 ), responses(
     (status = 200, body = String, content_type = "text/event-stream"),

@@ -28,7 +28,7 @@ pub(crate) struct Which {
 }
 
 /// Lists jobs, the newest first.
-#[utoipa::path(get, path = "/api/v1/jobs", params(Which), responses(
+#[utoipa::path(get, operation_id = "listJobs", tag = "jobs", path = "/api/v1/jobs", params(Which), responses(
     (status = 200, body = JobPage),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
@@ -55,7 +55,7 @@ fn status(text: &str) -> Result<Status, Problem> {
 }
 
 /// Lists the jobs of a device, the newest first.
-#[utoipa::path(get, path = "/api/v1/devices/{id}/jobs", params(("id" = String, Path,), Page), responses(
+#[utoipa::path(get, operation_id = "listJobsOfDevice", tag = "jobs", path = "/api/v1/devices/{id}/jobs", params(("id" = String, Path,), Page), responses(
     (status = 200, body = JobPage),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
@@ -83,7 +83,7 @@ pub(crate) async fn of_device(
 }
 
 /// Shows a job.
-#[utoipa::path(get, path = "/api/v1/jobs/{id}", params(("id" = String, Path,)), responses(
+#[utoipa::path(get, operation_id = "showJob", tag = "jobs", path = "/api/v1/jobs/{id}", params(("id" = String, Path,)), responses(
     (status = 200, body = Job),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]

@@ -38,7 +38,7 @@ const NOTE_BYTES_MAX: usize = 1024;
 const PIECES_WAITING_MAX: usize = 4;
 
 /// Lists all releases.
-#[utoipa::path(get, path = "/api/v1/releases", responses((status = 200, body = ReleaseList)))]
+#[utoipa::path(get, operation_id = "listReleases", tag = "releases", path = "/api/v1/releases", responses((status = 200, body = ReleaseList)))]
 pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<ReleaseList>, Problem> {
     let releases = app.readers.read(|reader| reader.releases()).await?;
     let items = releases
@@ -49,7 +49,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<ReleaseList
 }
 
 /// Shows a release.
-#[utoipa::path(get, path = "/api/v1/releases/{name}/{version}",
+#[utoipa::path(get, operation_id = "showRelease", tag = "releases", path = "/api/v1/releases/{name}/{version}",
     params(("name" = String, Path,), ("version" = String, Path,)), responses(
     (status = 200, body = show::Release),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
@@ -120,7 +120,7 @@ pub(crate) struct Upload {
 ///
 /// The same bytes under the same name and version again change nothing; other bytes are refused. With
 /// `Content-Digest: sha-256=:…:` (RFC 9530) only those bytes are taken. An upload that is cut short leaves nothing.
-#[utoipa::path(post, path = "/api/v1/releases", params(Upload,
+#[utoipa::path(post, operation_id = "addRelease", tag = "releases", path = "/api/v1/releases", params(Upload,
     ("Content-Digest" = Option<String>, Header, description = "the SHA-256 that the body must have"),
 ), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses(
     (status = 201, body = show::Release, description = "it was added"),
@@ -438,7 +438,7 @@ fn forget_unnamed(app: &App, digest: &Digest) {
 }
 
 /// Removes a release, unless a device desires it.
-#[utoipa::path(delete, path = "/api/v1/releases/{name}/{version}",
+#[utoipa::path(delete, operation_id = "removeRelease", tag = "releases", path = "/api/v1/releases/{name}/{version}",
     params(("name" = String, Path,), ("version" = String, Path,)), responses(
     (status = 204),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
