@@ -2,6 +2,10 @@
 //!
 //! The main thread owns the machine and the journal; one thread keeps the link, one does the work, one waits for
 //! SIGTERM. They speak to the main thread through one queue.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is where time and chance come from"
+)]
 
 use crate::config::Settings;
 use crate::files::{Files, Real};

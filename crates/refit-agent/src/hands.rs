@@ -56,10 +56,10 @@ impl Hands {
             Effect::Confirm { job, to, former } => {
                 (job, Work::Confirmed(self.confirm(&to, former)))
             }
-            Effect::GoBack { job, to } => (
-                job,
-                Work::WentBack(told(self.installer.roll_back(to.as_ref()))),
-            ),
+            Effect::GoBack { job, from, to } => {
+                let back = told(self.installer.roll_back(&from, to.as_ref()));
+                (job, Work::WentBack(back.inspect(|()| self.clear_parts())))
+            }
             Effect::Journal(_)
             | Effect::StopFetch
             | Effect::Publish(_)
@@ -98,10 +98,12 @@ impl Hands {
     }
 
     fn confirm(&self, to: &Digest, former: Option<Digest>) -> Result<(), String> {
-        told(self.installer.confirm(to, former.as_ref()))?;
-        // The bytes were unpacked long ago. If they stay, the next download removes them.
+        told(self.installer.confirm(to, former.as_ref())).inspect(|()| self.clear_parts())
+    }
+
+    /// The bytes were unpacked long ago. If they stay, the next download removes them.
+    fn clear_parts(&self) {
         drop(self.files.remove(&self.parts()));
-        Ok(())
     }
 }
 

@@ -1,4 +1,5 @@
 //! Runs the health command of a release within its deadline, and keeps the end of what it said.
+#![expect(clippy::disallowed_methods, reason = "it waits for a process")]
 
 use crate::config::{Check, Settings};
 use crate::job::Release;

@@ -21,8 +21,8 @@ pub trait Installer: Send + Sync {
     fn switch(&self, to: &Digest) -> Result<(), InstallError>;
     /// Makes the switch final: what is needed neither now nor to go back may be forgotten.
     fn confirm(&self, to: &Digest, former: Option<&Digest>) -> Result<(), InstallError>;
-    /// Goes back to what ran before; to nothing if nothing did.
-    fn roll_back(&self, to: Option<&Digest>) -> Result<(), InstallError>;
+    /// Goes back to what ran before, to nothing if nothing did; what is given up may be forgotten.
+    fn roll_back(&self, from: &Digest, to: Option<&Digest>) -> Result<(), InstallError>;
 }
 
 /// Why software could not be installed: one line for a person.

@@ -1,4 +1,5 @@
 //! The connection to the server: kept, and made again when it is lost. It knows nothing of jobs.
+#![expect(clippy::disallowed_methods, reason = "it waits for a network")]
 
 pub mod mqtt;
 

@@ -28,14 +28,14 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             bytes: 8 << 30,
-            items: 200_000,
-            depth: 64,
+            items: 1_000_000, // as many as the depot packs
+            depth: 256,
         }
     }
 }
 
-/// The largest zstd window that is held in memory, in bytes: what `zstd -19` needs, four times.
-const WINDOW_BYTES_MAX: u64 = 32 << 20;
+/// The largest zstd window that is held in memory, in bytes: what `zstd -19` needs; the depot packs with a quarter.
+const WINDOW_BYTES_MAX: u64 = 8 << 20;
 
 /// The bytes that are read and written at once.
 const CHUNK_BYTES: usize = 32 * 1024;

@@ -116,20 +116,26 @@ impl Tree {
     }
 
     fn forget_all_but(&self, kept: &[&Digest]) -> io::Result<()> {
-        let versions = self.root.join(VERSIONS);
         let mut gone = Vec::new();
-        for name in self.files.names(&versions)? {
-            let digest = Digest::parse(&name);
-            if digest.is_some_and(|digest| !kept.contains(&&digest)) {
-                let to = self.named(&format!("{name}{GONE}"));
-                self.files.remove(&to)?;
-                self.files.rename(&self.named(&name), &to)?;
-                gone.push(to);
-            }
+        for name in self.files.names(&self.root.join(VERSIONS))? {
+            gone.extend(Digest::parse(&name).filter(|digest| !kept.contains(&digest)));
         }
-        // No half of a release may keep its name: the new names first, then the removal.
-        self.files.sync_folder(&versions)?;
-        gone.iter().try_for_each(|path| self.files.remove(path))
+        self.forget(&gone)
+    }
+
+    /// Removes releases. No half of one may keep its name: the new names first, then the removal.
+    fn forget(&self, gone: &[Digest]) -> io::Result<()> {
+        let mut waste = Vec::new();
+        for digest in gone {
+            let to = self.named(&format!("{digest}{GONE}"));
+            if self.whole(digest)? {
+                self.files.remove(&to)?;
+                self.files.rename(&self.version(digest), &to)?;
+            }
+            waste.push(to);
+        }
+        self.files.sync_folder(&self.root.join(VERSIONS))?;
+        waste.iter().try_for_each(|path| self.files.remove(path))
     }
 }
 
@@ -175,7 +181,7 @@ impl Installer for Tree {
             .map_err(|e| InstallError::new("older releases could not be removed", e))
     }
 
-    fn roll_back(&self, to: Option<&Digest>) -> Result<(), InstallError> {
+    fn roll_back(&self, from: &Digest, to: Option<&Digest>) -> Result<(), InstallError> {
         let back = match to {
             Some(to) => self.point(to),
             None => self
@@ -183,7 +189,12 @@ impl Installer for Tree {
                 .remove(&self.root.join(CURRENT))
                 .and_then(|()| self.files.sync_folder(&self.root)),
         };
-        back.map_err(|e| InstallError::new("the former release could not be restored", e))
+        back.map_err(|e| InstallError::new("the former release could not be restored", e))?;
+        if to != Some(from) {
+            // It failed here once, and takes the room of the next. What stays is removed by the next `confirm`.
+            drop(self.forget(&[*from]));
+        }
+        Ok(())
     }
 }
 

@@ -6,7 +6,8 @@
 use super::{Event, Inbox, Kind, Order, Stream};
 use refit_packet::{
     Connect, Delivery, Disconnect, Filters, Frame, Packet, PacketId, Properties, Property, PubAck,
-    PublishParts, Qos, ReasonCode, Subscribe, Subscription, Version, decode_from_server, frame,
+    Publish, PublishParts, Qos, ReasonCode, Subscribe, Subscription, Version, decode_from_server,
+    frame,
 };
 use refit_protocol::topic::Topic;
 use rustix::event::PollFlags;
@@ -155,27 +156,7 @@ impl Session<'_> {
                 self.early.drain(..).for_each(say);
                 Ok(())
             }
-            (Packet::Publish(message), _) => {
-                if let Some(Topic { device, kind }) = Topic::parse(message.topic)
-                    && device == self.device
-                {
-                    let event = Event::Message(kind, message.payload.to_vec());
-                    match self.stage {
-                        Stage::Up => say(event),
-                        // A server may send before its SUBACK.
-                        Stage::Connecting | Stage::Subscribing => self.early.push(event),
-                    }
-                }
-                match message.delivery {
-                    Delivery::AtMostOnce => Ok(()),
-                    Delivery::AtLeastOnce { id, dup: _ } => {
-                        self.send(&Packet::PubAck(PubAck::success(id)))
-                    }
-                    Delivery::ExactlyOnce { .. } => {
-                        Err("the server sent QoS 2, which was not subscribed to".into())
-                    }
-                }
-            }
+            (Packet::Publish(message), _) => self.message(&message, say),
             (Packet::PubAck(_), Stage::Up) => {
                 // A refusal comes as `rejected` too, or the update is repeated in its time.
                 self.unanswered = self.unanswered.saturating_sub(1);
@@ -190,6 +171,26 @@ impl Session<'_> {
                 why(end.reason, &end.properties)
             )),
             (packet, stage) => Err(format!("the server sent {packet:?} while {stage:?}")),
+        }
+    }
+
+    fn message(&mut self, message: &Publish<'_>, say: &mut dyn FnMut(Event)) -> Result<(), String> {
+        if let Some(Topic { device, kind }) = Topic::parse(message.topic)
+            && device == self.device
+        {
+            let event = Event::Message(kind, message.payload.to_vec());
+            match self.stage {
+                Stage::Up => say(event),
+                // A server may send before its SUBACK.
+                Stage::Connecting | Stage::Subscribing => self.early.push(event),
+            }
+        }
+        match message.delivery {
+            Delivery::AtMostOnce => Ok(()),
+            Delivery::AtLeastOnce { id, dup: _ } => self.send(&Packet::PubAck(PubAck::success(id))),
+            Delivery::ExactlyOnce { .. } => {
+                Err("the server sent QoS 2, which was not subscribed to".into())
+            }
         }
     }
 

@@ -40,6 +40,8 @@ pub enum Effect {
     GoBack {
         /// For this job.
         job: JobId,
+        /// What is given up.
+        from: Digest,
         /// What ran before; `None` if nothing did.
         to: Option<Digest>,
     },

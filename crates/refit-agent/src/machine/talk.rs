@@ -7,6 +7,7 @@ use super::Turn;
 use super::effect::{Effect, Saying, Update};
 use super::input::{Answer, Refusal};
 use super::state::{Fence, Going, Known, Letter, Link, Phase, Run, State};
+use super::work::go_back;
 use refit_protocol::time::Monotonic;
 
 /// An `accepted` for RUNNING is good for this long beyond its connection, in milliseconds (semantics 38).
@@ -203,10 +204,7 @@ impl Turn {
             Phase::GoingBack(run, trial, mut retreat) => {
                 if retreat.again.is_some_and(|at| at <= self.now) {
                     retreat.again = None;
-                    self.out.push(Effect::GoBack {
-                        job: run.job.clone(),
-                        to: trial.former,
-                    });
+                    self.out.push(go_back(&run, &trial));
                 }
                 self.state.phase = Phase::GoingBack(run, trial, retreat);
                 self.tick_run();

@@ -6,6 +6,7 @@ use super::effect::{Effect, Facts};
 use super::state::{
     Chance, Download, Going, Known, Link, Phase, Policy, Reported, Retreat, Run, State, Trial,
 };
+use super::work::go_back;
 use crate::job::Release;
 use crate::journal::{Entry, Stage};
 use refit_protocol::digest::Digest;
@@ -135,14 +136,14 @@ impl Turn {
     }
 
     fn go_back_again(&mut self, job: JobId, trial: Trial, reason: String) {
-        let run = Run::new(job.clone(), GO_BACK);
-        let to = trial.former;
+        let run = Run::new(job, GO_BACK);
+        let effect = go_back(&run, &trial);
         let retreat = Retreat {
             reason,
             again: None,
         };
         self.state.phase = Phase::GoingBack(run, trial, retreat);
-        self.out.push(Effect::GoBack { job, to });
+        self.out.push(effect);
     }
 }
 

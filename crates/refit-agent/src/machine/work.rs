@@ -194,10 +194,7 @@ impl Turn {
     pub(super) fn retreat(&mut self, mut run: Run, mut trial: Trial, reason: String) {
         run.progress = GO_BACK;
         trial.tries = 0;
-        let effect = Effect::GoBack {
-            job: run.job.clone(),
-            to: trial.former,
-        };
+        let effect = go_back(&run, &trial);
         let retreat = Retreat {
             reason,
             again: None,
@@ -231,5 +228,13 @@ impl Turn {
             run.job,
             Outcome::Failure(refit_protocol::job::cut_reason(reason)),
         );
+    }
+}
+
+pub(super) fn go_back(run: &Run, trial: &Trial) -> Effect {
+    Effect::GoBack {
+        job: run.job.clone(),
+        from: *trial.release.digest(),
+        to: trial.former,
     }
 }
