@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use refit_engine::fleet::Fleet;
 use refit_engine::seat::{Outgoing, Seat, Wants};
+use refit_store::store::{Health, Store};
 use serde_json::Value;
 
 use crate::http::error::{Kind, Problem};
@@ -18,18 +19,26 @@ const RECEIPT_MAX: Duration = Duration::from_secs(30);
 /// Whoever goes away before that takes nothing back: it was said.
 pub(crate) async fn say(
     fleet: &Fleet,
+    store: &dyn Store,
     say: impl FnOnce(&Fleet, &Arc<Seat>),
 ) -> Result<(), Problem> {
+    let full_before = store.stats().full;
     let seat = Seat::new(None);
     seat.set_wants(Wants::ANSWER);
     say(fleet, &seat);
-    match tokio::time::timeout(RECEIPT_MAX, receipt(&seat)).await {
-        Ok(answer) => answer,
-        Err(_) => Err(Problem::new(
-            Kind::Unavailable,
-            "the store has not answered in time; it is not known whether this was done: look, then try again",
-        )),
-    }
+    let Ok(answer) = tokio::time::timeout(RECEIPT_MAX, receipt(&seat)).await else {
+        let detail = "the store has not answered in time; it is not known whether this was done: look, then try again";
+        return Err(Problem::new(Kind::Unavailable, detail));
+    };
+    answer.map_err(|problem| {
+        // The engine says only that it could not be stored; why, the store knows.
+        let is_full = store.health() == Health::Full || store.stats().full > full_before;
+        if problem.kind == Kind::Unavailable && is_full {
+            Problem::full()
+        } else {
+            problem
+        }
+    })
 }
 
 async fn receipt(seat: &Seat) -> Result<(), Problem> {

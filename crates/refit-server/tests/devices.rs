@@ -152,7 +152,8 @@ fn devices_are_listed_page_by_page() {
     let connected = Device::connect(server.mqtt_address(), "d3").unwrap();
     let (mut path, mut seen) = ("/api/v1/devices?limit=2".to_owned(), Vec::new());
     loop {
-        let page = get(&server, &path).is(200);
+        let answer = get(&server, &path);
+        let page = answer.is(200);
         for item in page["items"].as_array().unwrap() {
             seen.push((
                 item["id"].as_str().unwrap().to_owned(),
@@ -163,6 +164,7 @@ fn devices_are_listed_page_by_page() {
             break;
         };
         path = format!("/api/v1/devices?limit=2&cursor={next}");
+        assert_eq!(answer.header("link"), format!("<{path}>; rel=\"next\""));
     }
     let expected: Vec<_> = (0..5).map(|n| (format!("d{n}"), n == 3)).collect();
     assert_eq!(seen, expected);

@@ -230,7 +230,7 @@ impl Client {
             None => failure,
         };
         // Only what the server did wrong is worth looking up in its log.
-        failure.request(of("instance").filter(|_| status >= 500))
+        failure.request(of("instance").filter(|_| status == 500))
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::{BodyExt, Limited};
@@ -40,7 +40,28 @@ pub(crate) struct Page {
     #[param(minimum = 1, maximum = 500)]
     pub(crate) limit: Option<usize>,
     /// The `nextCursor` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]+$")]
     pub(crate) cursor: Option<String>,
+}
+
+/// A device, in a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it describes what `device` reads")]
+pub(crate) struct DevicePath {
+    /// The device's ID.
+    #[param(pattern = "^[A-Za-z0-9:_.-]{1,128}$")]
+    id: String,
+}
+
+/// A precondition.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it describes what `if_match` reads")]
+pub(crate) struct IfMatch {
+    /// The version that the record must have: its ETag.
+    #[param(rename = "If-Match", pattern = "^\"[0-9]{1,16}\"$")]
+    if_match: Option<String>,
 }
 
 /// How many items a page has, and may have.
@@ -78,6 +99,25 @@ pub(crate) fn place(list: &str, cursor: &str) -> Result<String, Problem> {
                 "use the nextCursor of the page before, for the same list",
             )
         })
+}
+
+/// Writes `Link` for the next page: the same question, with its cursor (RFC 8288).
+pub(crate) fn link_next(uri: &Uri, next: Option<&str>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let Some(next) = next else { return headers };
+    let same = uri.query().unwrap_or_default().split('&');
+    let same = same.filter(|part| !part.is_empty() && !part.starts_with("cursor="));
+    let query: Vec<&str> = same.collect();
+    let query = [query.join("&"), format!("cursor={next}")].join("&");
+    let link = format!(
+        "<{}?{}>; rel=\"next\"",
+        uri.path(),
+        query.trim_start_matches('&')
+    );
+    if let Ok(link) = HeaderValue::from_str(&link) {
+        headers.insert(header::LINK, link);
+    }
+    headers
 }
 
 /// Reads the device ID of a path.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::diff::SOFTWARE_URL;
@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::App;
-use super::ask::{self, Page, Query};
+use super::ask::{self, DevicePath, IfMatch, Page, Query};
 use super::error::{Kind, Problem};
 use super::releases::split_release;
 use super::show::{self, Beside, Device, DeviceLine, DevicePage};
@@ -33,8 +33,9 @@ const OPERATOR: &str = "operator";
 ))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
+    uri: Uri,
     Query(page): Query<Page>,
-) -> Result<Json<DevicePage>, Problem> {
+) -> Result<Response, Problem> {
     let limit = ask::limit(page.limit)?;
     let after = page
         .cursor
@@ -57,14 +58,16 @@ pub(crate) async fn list(
     let items = items
         .map(|(row, online)| DeviceLine::of(row, online, &app.releases))
         .collect();
-    Ok(Json(DevicePage {
+    let link = ask::link_next(&uri, next.as_deref());
+    let page = DevicePage {
         items,
         next_cursor: next,
-    }))
+    };
+    Ok((link, Json(page)).into_response())
 }
 
 /// Shows a device.
-#[utoipa::path(get, operation_id = "showDevice", tag = "devices", path = "/api/v1/devices/{id}", params(("id" = String, Path,)), responses(
+#[utoipa::path(get, operation_id = "showDevice", tag = "devices", path = "/api/v1/devices/{id}", params(DevicePath), responses(
     (status = 200, body = Device, headers(("ETag" = String, description = "the version of the record"))),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
@@ -115,8 +118,7 @@ fn no_such(device: &DeviceId) -> Problem {
 /// The body is a merge patch (RFC 7396) of the desired state. Writing `softwareURL` opens a job, also if it is the same
 /// as before; `null` takes it back.
 #[utoipa::path(patch, operation_id = "desire", tag = "devices", path = "/api/v1/devices/{id}/desired", params(
-    ("id" = String, Path,),
-    ("If-Match" = Option<String>, Header, description = "the version that the record must have"),
+    DevicePath, IfMatch,
 ), request_body(content = Object, content_type = "application/merge-patch+json"), responses(
     (status = 200, body = Device),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
@@ -152,7 +154,7 @@ async fn desired(
         )
     })?;
     let speaker = Speaker::Operator(OPERATOR.into());
-    let said = desk::say(&app.fleet, |fleet, seat| {
+    let said = desk::say(&app.fleet, &*app.store, |fleet, seat| {
         fleet.update(seat, speaker, &device, update, 0)
     })
     .await;
@@ -166,11 +168,12 @@ async fn desired(
     }
 }
 
-/// Which software a device should run: a release, or any URL.
+/// Which software a device should run: either a release, or any URL.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SetSoftware {
     /// A release of this server: `name@version`.
+    #[schema(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]*@[A-Za-z0-9_+-][A-Za-z0-9._+-]*$")]
     release: Option<String>,
     /// A URL, of this server's depot or of any other store.
     #[serde(rename = "softwareURL")]
@@ -179,8 +182,7 @@ pub(crate) struct SetSoftware {
 
 /// Says which software a device should run.
 #[utoipa::path(put, operation_id = "setSoftware", tag = "devices", path = "/api/v1/devices/{id}/software", params(
-    ("id" = String, Path,),
-    ("If-Match" = Option<String>, Header, description = "the version that the record must have"),
+    DevicePath, IfMatch,
 ), request_body = SetSoftware, responses(
     (status = 200, body = Device),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
@@ -250,7 +252,7 @@ async fn url_of(app: &App, text: &str) -> Result<String, Problem> {
 macro_rules! operations {
     ($($(#[$doc:meta])* $name:ident, $id:literal, $path:literal, $input:expr;)*) => {$(
         $(#[$doc])*
-        #[utoipa::path(post, operation_id = $id, tag = "devices", path = $path, params(("id" = String, Path,)), responses(
+        #[utoipa::path(post, operation_id = $id, tag = "devices", path = $path, params(DevicePath), responses(
             (status = 200, body = Device),
             (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
             (status = 507, body = show::Problem, content_type = "application/problem+json"),
@@ -277,7 +279,7 @@ operations! {
 
 async fn operated(app: &App, id: &str, input: Input) -> Result<Response, Problem> {
     let device = ask::device(id)?;
-    desk::say(&app.fleet, |fleet, seat| {
+    desk::say(&app.fleet, &*app.store, |fleet, seat| {
         fleet.operate(seat, &device, input, 0)
     })
     .await?;

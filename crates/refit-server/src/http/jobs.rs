@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
 use refit_protocol::job::{JobId, Status};
 use refit_store::reader::{JobNumber, JobRow};
 use serde::Deserialize;
 
 use super::App;
-use super::ask::{self, Page, Query};
+use super::ask::{self, DevicePath, Page, Query};
 use super::error::{Kind, Problem};
 use super::show::{self, Job, JobPage};
 
@@ -18,7 +20,10 @@ use super::show::{self, Job, JobPage};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
-    /// Only those in this state, e.g. `FAILED`.
+    /// Only those in this state.
+    #[param(
+        pattern = "^(QUEUED|SENT|RUNNING|SUCCEEDED|FAILED|REJECTED|TIMED_OUT|CANCELLED|SUPERSEDED)$"
+    )]
     status: Option<String>,
     /// How many items at most; 50 if it is not given.
     #[param(minimum = 1, maximum = 500)]
@@ -34,8 +39,9 @@ pub(crate) struct Which {
 ))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
+    uri: Uri,
     Query(which): Query<Which>,
-) -> Result<Json<JobPage>, Problem> {
+) -> Result<Response, Problem> {
     let limit = ask::limit(which.limit)?;
     let status = which.status.as_deref().map(status).transpose()?;
     let list = format!("jobs:{}", status.map_or("", Status::as_str));
@@ -44,7 +50,7 @@ pub(crate) async fn list(
         .readers
         .read(move |reader| reader.jobs(status, before, limit))
         .await?;
-    Ok(Json(page(&app, &list, rows, limit)))
+    Ok(page(&app, &uri, &list, rows, limit))
 }
 
 fn status(text: &str) -> Result<Status, Problem> {
@@ -55,15 +61,16 @@ fn status(text: &str) -> Result<Status, Problem> {
 }
 
 /// Lists the jobs of a device, the newest first.
-#[utoipa::path(get, operation_id = "listJobsOfDevice", tag = "jobs", path = "/api/v1/devices/{id}/jobs", params(("id" = String, Path,), Page), responses(
+#[utoipa::path(get, operation_id = "listJobsOfDevice", tag = "jobs", path = "/api/v1/devices/{id}/jobs", params(DevicePath, Page), responses(
     (status = 200, body = JobPage),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn of_device(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
+    uri: Uri,
     Query(asked): Query<Page>,
-) -> Result<Json<JobPage>, Problem> {
+) -> Result<Response, Problem> {
     let device = ask::device(&id)?;
     let limit = ask::limit(asked.limit)?;
     let list = format!("jobs of {device}");
@@ -74,7 +81,7 @@ pub(crate) async fn of_device(
         Ok(known.then_some(rows))
     });
     match read.await? {
-        Some(rows) => Ok(Json(page(&app, &list, rows, limit))),
+        Some(rows) => Ok(page(&app, &uri, &list, rows, limit)),
         None => Err(Problem::new(
             Kind::NoDevice,
             format!("there is no device {id}"),
@@ -120,15 +127,17 @@ fn number(list: &str, cursor: Option<&str>) -> Result<Option<JobNumber>, Problem
         .map_err(|_| Problem::new(Kind::BadCursor, ""))
 }
 
-fn page(app: &App, list: &str, rows: Vec<JobRow>, limit: usize) -> JobPage {
+fn page(app: &App, uri: &Uri, list: &str, rows: Vec<JobRow>, limit: usize) -> Response {
     let next = rows
         .get(limit - 1)
         .map(|last| ask::cursor(list, &last.number.0.to_string()));
     let items = rows
         .into_iter()
         .map(|row| Job::of(row.device.as_str(), row.entry, &app.releases));
-    JobPage {
+    let link = ask::link_next(uri, next.as_deref());
+    let page = JobPage {
         items: items.collect(),
         next_cursor: next,
-    }
+    };
+    (link, Json(page)).into_response()
 }

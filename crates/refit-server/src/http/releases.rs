@@ -38,7 +38,10 @@ const NOTE_BYTES_MAX: usize = 1024;
 const PIECES_WAITING_MAX: usize = 4;
 
 /// Lists all releases.
-#[utoipa::path(get, operation_id = "listReleases", tag = "releases", path = "/api/v1/releases", responses((status = 200, body = ReleaseList)))]
+#[utoipa::path(get, operation_id = "listReleases", tag = "releases", path = "/api/v1/releases", responses(
+    (status = 200, body = ReleaseList),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+))]
 pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<ReleaseList>, Problem> {
     let releases = app.readers.read(|reader| reader.releases()).await?;
     let items = releases
@@ -50,7 +53,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<ReleaseList
 
 /// Shows a release.
 #[utoipa::path(get, operation_id = "showRelease", tag = "releases", path = "/api/v1/releases/{name}/{version}",
-    params(("name" = String, Path,), ("version" = String, Path,)), responses(
+    params(ReleasePath), responses(
     (status = 200, body = show::Release),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
@@ -99,20 +102,38 @@ fn shown(app: &App, release: &Release, among: &[Release]) -> show::Release {
     }
 }
 
+/// A release, in a path.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it describes what `Path` reads")]
+pub(crate) struct ReleasePath {
+    /// The name of the software.
+    #[param(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
+    name: String,
+    /// The version of the release.
+    #[param(pattern = "^[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}$")]
+    version: String,
+}
+
 /// What an upload is to be.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Upload {
-    /// The name of the software: 1 to 64 of `A-Z a-z 0-9 . _ -`.
+    /// The name of the software.
+    #[param(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
     name: String,
-    /// The version of the release: 1 to 64 of `A-Z a-z 0-9 . _ - +`.
+    /// The version of the release.
+    #[param(pattern = "^[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}$")]
     version: String,
     /// `file` (the default), or `tree` for a zstd-compressed pax archive of a directory.
+    #[param(pattern = "^(file|tree)$")]
     format: Option<String>,
     /// A word about it, for people.
+    #[param(max_length = 1024)]
     note: Option<String>,
     /// The version that it comes right after, where its own version does not say.
+    #[param(pattern = "^[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}$")]
     after: Option<String>,
 }
 
@@ -439,7 +460,7 @@ fn forget_unnamed(app: &App, digest: &Digest) {
 
 /// Removes a release, unless a device desires it.
 #[utoipa::path(delete, operation_id = "removeRelease", tag = "releases", path = "/api/v1/releases/{name}/{version}",
-    params(("name" = String, Path,), ("version" = String, Path,)), responses(
+    params(ReleasePath), responses(
     (status = 204),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
