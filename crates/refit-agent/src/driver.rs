@@ -7,34 +7,31 @@
     reason = "this is where time and chance come from"
 )]
 
+mod log;
+mod threads;
+
 use crate::config::Settings;
 use crate::files::{Files, Real};
-use crate::hands::Hands;
-use crate::health::HealthCommand;
-use crate::http::Client;
 use crate::installer::{Installer, Tree};
-use crate::job::Outcome;
-use crate::journal::{Entry, Journal, Stage};
-use crate::link::{self, Event, Kind, Order, Orders, Server};
+use crate::journal::{Entry, Journal};
+use crate::link::{Event, Kind, Order, Orders, Server};
 use crate::machine::effect::{Effect, Facts};
 use crate::machine::input::Input;
-use crate::machine::state::{Chance, Policy, State};
+use crate::machine::state::{Policy, State};
 use crate::machine::{Waking, next_due, step, wake};
 use crate::unpack::Limits;
 use crate::wire;
+use log::{say, told};
 use refit_protocol::device_id::DeviceId;
+use refit_protocol::digest::Digest;
 use refit_protocol::time::{Monotonic, Now, Timestamp};
 use rustix::fs::{FlockOperation, flock};
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
 use std::time::Duration;
 
 /// The time for the good-bye to the server.
@@ -64,42 +61,35 @@ enum News {
 pub fn run(start: Start) -> Result<(), String> {
     let _lock = lock(&start.root)?;
     let files: Arc<dyn Files> = Arc::new(Real);
-    let (journal, entry) = Journal::open(&*files, &start.root).map_err(|e| {
-        format!(
-            "the journal in {} cannot be read: {e}",
-            start.root.display()
-        )
-    })?;
+    let shown = start.root.display();
+    let (journal, entry) = Journal::open(&*files, &start.root)
+        .map_err(|e| format!("the journal in {shown} cannot be read: {e}"))?;
     let tree = Tree::open(Arc::clone(&files), &start.root, Limits::default())
         .map_err(|e| e.to_string())?;
     let running = tree.running().map_err(|e| e.to_string())?;
     let (news, heard) = channel();
     let stop = Arc::new(AtomicBool::new(false));
-    on_signal(news.clone())?;
-    let orders = start_link(&start, news.clone())?;
-    let worker = start_worker(&start, Arc::clone(&files), tree, Arc::clone(&stop), news);
+    threads::on_signal(news.clone())?;
+    let link = threads::start_link(&start, news.clone())?;
+    let worker = threads::start_worker(&start, Arc::clone(&files), tree, Arc::clone(&stop), news);
     let mut agent = Agent {
         files,
         journal,
         crash: Crash::from_environment(),
-        orders: orders.give,
+        orders: link.give,
         work: worker.tasks,
         stop_fetch: worker.stop_fetch,
         state_command: start.settings.state.clone(),
     };
     let waking = waking(&start, entry, running)?;
-    say(&format!(
-        "{} starts in {}",
-        start.device,
-        start.root.display()
-    ));
+    say(&format!("{} starts in {shown}", start.device));
     let (state, effects) = wake(waking, now());
     agent.perform(effects)?;
     agent.turn(state, &heard)?;
     stop.store(true, Ordering::Relaxed);
     agent.orders.give(Order::Close);
     // Told or not, the server notices that the device is gone.
-    let _ = orders.closed.recv_timeout(GOOD_BYE);
+    let _ = link.closed.recv_timeout(GOOD_BYE);
     say("stopped");
     Ok(())
 }
@@ -149,7 +139,11 @@ impl Agent {
                     .give(Order::Publish(Kind::Update, wire::write(&update)));
             }
             Effect::Ask => self.orders.give(Order::Publish(Kind::Get, b"{}".to_vec())),
-            Effect::ApplyState(state) => self.apply_state(state),
+            Effect::ApplyState(state) => {
+                if let Some(command) = self.state_command.clone() {
+                    threads::apply_state(command, state);
+                }
+            }
             Effect::Fetch { .. } => {
                 // Each download has a flag of its own: stopping one cannot stop the next.
                 self.stop_fetch.store(true, Ordering::Relaxed);
@@ -180,16 +174,6 @@ impl Agent {
         self.crash.here("after", stage);
         Ok(())
     }
-
-    fn apply_state(&self, state: String) {
-        if let Some(command) = self.state_command.clone() {
-            thread::spawn(move || {
-                if let Err(e) = run_with_input(&command, state.as_bytes()) {
-                    say(&format!("the state command failed: {e}"));
-                }
-            });
-        }
-    }
 }
 
 fn heard_from_link(event: Event) -> Option<Input> {
@@ -212,133 +196,7 @@ fn heard_from_link(event: Event) -> Option<Input> {
     }
 }
 
-/// One line for a person about a step.
-fn told(entry: &Entry) -> String {
-    let (job, what) = match &entry.stage {
-        Stage::Idle => return "idle".into(),
-        Stage::Reporting => match &entry.memory.last {
-            Some(last) => return format!("job {}: {}", last.job, outcome(&last.outcome)),
-            None => return "reporting".into(),
-        },
-        Stage::Fetching(job, wanted) => {
-            let what = wanted.release().map_or_else(
-                || "unverified software".into(),
-                |release| format!("{} {}", release.software.name, release.software.version),
-            );
-            (job, what)
-        }
-        Stage::Writing(job, release, _) | Stage::Fenced(job, release) => (
-            job,
-            format!("{} {}", release.software.name, release.software.version),
-        ),
-        Stage::Switching(job, trial)
-        | Stage::Checking(job, trial)
-        | Stage::Confirming(job, trial) => {
-            let software = &trial.release.software;
-            (job, format!("{} {}", software.name, software.version))
-        }
-        Stage::GoingBack(job, _, reason) => (job, reason.clone()),
-    };
-    format!("job {job}: {} {what}", entry.stage.name())
-}
-
-fn outcome(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Success(release) => {
-            format!(
-                "SUCCESS, {} {}",
-                release.software.name, release.software.version
-            )
-        }
-        Outcome::Failure(reason) => format!("FAILURE: {reason}"),
-        Outcome::Rejected(reason) => format!("REJECTED: {reason}"),
-    }
-}
-
-fn run_with_input(command: &[String], input: &[u8]) -> std::io::Result<()> {
-    let Some((program, arguments)) = command.split_first() else {
-        return Ok(());
-    };
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .spawn()?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input)?;
-    }
-    let status = child.wait()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(std::io::Error::other(status.to_string()))
-    }
-}
-
-struct Link {
-    give: Orders,
-    closed: Receiver<()>,
-}
-
-fn start_link(start: &Start, news: Sender<News>) -> Result<Link, String> {
-    let (give, inbox) = link::orders().map_err(|e| format!("no queue for the link: {e}"))?;
-    let (sender, closed) = channel();
-    let (device, server) = (start.device.clone(), start.server.clone());
-    let mut chance = Chance {
-        seed: seed()?,
-        drawn: 0,
-    };
-    let spread = start.settings.connect_spread.as_millis() as u64;
-    let first = Duration::from_millis(share(device.as_str()).checked_rem(spread).unwrap_or(0));
-    thread::spawn(move || {
-        let mut say = |event| drop(news.send(News::Link(event)));
-        let mut draw = |end| chance.below(end);
-        link::keep(device.as_str(), &server, first, &inbox, &mut draw, &mut say);
-        sender.send(())
-    });
-    Ok(Link { give, closed })
-}
-
-struct Worker {
-    tasks: Sender<(Effect, Arc<AtomicBool>)>,
-    stop_fetch: Arc<AtomicBool>,
-}
-
-fn start_worker(
-    start: &Start,
-    files: Arc<dyn Files>,
-    tree: Tree,
-    stop: Arc<AtomicBool>,
-    news: Sender<News>,
-) -> Worker {
-    let hands = Hands {
-        files,
-        installer: Arc::new(tree),
-        http: Arc::new(Client::new()),
-        health: Arc::new(HealthCommand {
-            configured: start.settings.health.clone(),
-            stop,
-        }),
-        root: start.root.clone(),
-        length_max: start.settings.artifact_bytes_max,
-    };
-    let (tasks, queue) = channel::<(Effect, Arc<AtomicBool>)>();
-    thread::spawn(move || {
-        for (effect, stop) in queue {
-            let mut say = |input| drop(news.send(News::Input(input)));
-            hands.work(effect, &stop, &mut say);
-        }
-    });
-    Worker {
-        tasks,
-        stop_fetch: Arc::new(AtomicBool::new(false)),
-    }
-}
-
-fn waking(
-    start: &Start,
-    entry: Entry,
-    running: Option<refit_protocol::digest::Digest>,
-) -> Result<Waking, String> {
+fn waking(start: &Start, entry: Entry, running: Option<Digest>) -> Result<Waking, String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     Ok(Waking {
         entry,
@@ -357,12 +215,6 @@ fn waking(
 
 fn seed() -> Result<u64, String> {
     getrandom::u64().map_err(|e| format!("the system gives no random numbers: {e}"))
-}
-
-/// A number that is always the same for a device, and spreads devices evenly (FNV-1a).
-fn share(device: &str) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    device.bytes().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 /// Two agents in one root would undo each other's work.
@@ -384,23 +236,6 @@ fn lock(root: &Path) -> Result<File, String> {
     }
 }
 
-/// SIGTERM and SIGINT end the agent in good order.
-fn on_signal(news: Sender<News>) -> Result<(), String> {
-    let failed = |e: std::io::Error| format!("signals cannot be caught: {e}");
-    let (mut read, write) = UnixStream::pair().map_err(failed)?;
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-        let write = write.try_clone().map_err(failed)?;
-        signal_hook::low_level::pipe::register(signal, write).map_err(failed)?;
-    }
-    thread::spawn(move || {
-        let mut byte = [0];
-        while read.read(&mut byte).is_ok_and(|count| count > 0) {
-            drop(news.send(News::Stop));
-        }
-    });
-    Ok(())
-}
-
 /// Both clocks. The one for deadlines counts while the device sleeps: an agreement ages then too.
 fn now() -> Now {
     let millis = |time: rustix::time::Timespec| {
@@ -412,11 +247,6 @@ fn now() -> Now {
         wall: Timestamp(millis(clock_gettime(ClockId::Realtime))),
         mono: Monotonic(millis(clock_gettime(ClockId::Boottime))),
     }
-}
-
-fn say(line: &str) {
-    // Whether anybody reads it changes nothing.
-    drop(writeln!(std::io::stderr(), "refit-agent: {line}"));
 }
 
 /// For the tests that stop the agent at a journal step: `REFIT_AGENT_CRASH_AT=after:switching` kills the process

@@ -8,11 +8,13 @@
 //!
 //! Every phase that a restart must know of is journalled before its work is begun, so that [`wake`] can begin it
 //! again: all work is idempotent. The way in is [`step`]; `begin.rs` takes deltas, `work.rs` the results of work,
-//! `talk.rs` everything about the server.
+//! `talk.rs` the server's answers, `due.rs` deadlines; `letter.rs` is what the agent says.
 
 mod begin;
+mod due;
 pub mod effect;
 pub mod input;
+mod letter;
 pub mod state;
 mod talk;
 mod wake;
@@ -71,7 +73,7 @@ pub fn next_due(state: &State) -> Option<Monotonic> {
         | Phase::Checking(..)
         | Phase::Confirming(..) => None,
     };
-    let talk = talk::due(state);
+    let talk = letter::due(state);
     [facts, phase, talk].into_iter().flatten().min()
 }
 

@@ -14,6 +14,7 @@ mod health;
 mod kill;
 mod link;
 mod outside;
+mod packed;
 mod power_cut;
 mod program;
 mod releases;

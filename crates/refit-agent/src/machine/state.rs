@@ -71,6 +71,36 @@ pub enum Phase {
     Reporting(Letter),
 }
 
+impl Phase {
+    /// Returns the job that is being carried out, if there is one.
+    pub const fn run(&self) -> Option<&Run> {
+        match self {
+            Self::Fetching(run, ..)
+            | Self::Writing(run, ..)
+            | Self::Fenced(run, _)
+            | Self::Switching(run, _)
+            | Self::Checking(run, _)
+            | Self::Confirming(run, _)
+            | Self::GoingBack(run, ..) => Some(run),
+            Self::Idle | Self::Reporting(_) => None,
+        }
+    }
+
+    /// The same, to change the talk about it.
+    pub const fn run_mut(&mut self) -> Option<&mut Run> {
+        match self {
+            Self::Fetching(run, ..)
+            | Self::Writing(run, ..)
+            | Self::Fenced(run, _)
+            | Self::Switching(run, _)
+            | Self::Checking(run, _)
+            | Self::Confirming(run, _)
+            | Self::GoingBack(run, ..) => Some(run),
+            Self::Idle | Self::Reporting(_) => None,
+        }
+    }
+}
+
 /// A job that is being carried out, and the talk about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {

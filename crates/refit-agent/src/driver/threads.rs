@@ -1,0 +1,134 @@
+//! The other threads: the link, the work, the signals, and the operator's command for other state.
+
+use super::log::say;
+use super::{News, Start, seed};
+use crate::files::Files;
+use crate::hands::Hands;
+use crate::health::HealthCommand;
+use crate::http::Client;
+use crate::installer::Tree;
+use crate::link::{self, Orders};
+use crate::machine::effect::Effect;
+use crate::machine::state::Chance;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+/// The thread that keeps the link.
+pub(super) struct Link {
+    pub(super) give: Orders,
+    /// Something comes when the link has ended.
+    pub(super) closed: Receiver<()>,
+}
+
+pub(super) fn start_link(start: &Start, news: Sender<News>) -> Result<Link, String> {
+    let (give, inbox) = link::orders().map_err(|e| format!("no queue for the link: {e}"))?;
+    let (sender, closed) = channel();
+    let (device, server) = (start.device.clone(), start.server.clone());
+    let mut chance = Chance {
+        seed: seed()?,
+        drawn: 0,
+    };
+    let spread = start.settings.connect_spread.as_millis() as u64;
+    let first = Duration::from_millis(share(device.as_str()).checked_rem(spread).unwrap_or(0));
+    thread::spawn(move || {
+        let mut say = |event| drop(news.send(News::Link(event)));
+        let mut draw = |end| chance.below(end);
+        link::keep(device.as_str(), &server, first, &inbox, &mut draw, &mut say);
+        sender.send(())
+    });
+    Ok(Link { give, closed })
+}
+
+/// The thread that does the work.
+pub(super) struct Worker {
+    pub(super) tasks: Sender<(Effect, Arc<AtomicBool>)>,
+    pub(super) stop_fetch: Arc<AtomicBool>,
+}
+
+pub(super) fn start_worker(
+    start: &Start,
+    files: Arc<dyn Files>,
+    tree: Tree,
+    stop: Arc<AtomicBool>,
+    news: Sender<News>,
+) -> Worker {
+    let hands = Hands {
+        files,
+        installer: Arc::new(tree),
+        http: Arc::new(Client::new()),
+        health: Arc::new(HealthCommand {
+            configured: start.settings.health.clone(),
+            stop,
+        }),
+        root: start.root.clone(),
+        length_max: start.settings.artifact_bytes_max,
+    };
+    let (tasks, queue) = channel::<(Effect, Arc<AtomicBool>)>();
+    thread::spawn(move || {
+        for (effect, stop) in queue {
+            let mut say = |input| drop(news.send(News::Input(input)));
+            hands.work(effect, &stop, &mut say);
+        }
+    });
+    Worker {
+        tasks,
+        stop_fetch: Arc::new(AtomicBool::new(false)),
+    }
+}
+
+/// A number that is always the same for a device, and spreads devices evenly (FNV-1a).
+fn share(device: &str) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    device.bytes().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+/// SIGTERM and SIGINT end the agent in good order.
+pub(super) fn on_signal(news: Sender<News>) -> Result<(), String> {
+    let failed = |e: std::io::Error| format!("signals cannot be caught: {e}");
+    let (mut read, write) = UnixStream::pair().map_err(failed)?;
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        let write = write.try_clone().map_err(failed)?;
+        signal_hook::low_level::pipe::register(signal, write).map_err(failed)?;
+    }
+    thread::spawn(move || {
+        let mut byte = [0];
+        while read.read(&mut byte).is_ok_and(|count| count > 0) {
+            drop(news.send(News::Stop));
+        }
+    });
+    Ok(())
+}
+
+/// Hands other state to the operator's command, on a thread of its own: it may take its time.
+pub(super) fn apply_state(command: Vec<String>, state: String) {
+    thread::spawn(move || {
+        if let Err(e) = run_with_input(&command, state.as_bytes()) {
+            say(&format!("the state command failed: {e}"));
+        }
+    });
+}
+
+fn run_with_input(command: &[String], input: &[u8]) -> std::io::Result<()> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Ok(());
+    };
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input)?;
+    }
+    let status = child.wait()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(std::io::Error::other(status.to_string()))
+    }
+}
