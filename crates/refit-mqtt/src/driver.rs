@@ -5,31 +5,31 @@
 //! nothing more is read or taken from the seat: a client that does not read holds up nobody but itself. The alarm is
 //! not moved by each packet: it fires, compares, and is set anew.
 
+mod intake;
+mod line;
+mod output;
+
 use std::cell::RefCell;
-use std::mem;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use refit_engine::fleet::{Fleet, Submitted};
-use refit_engine::seat::{Close, Seat, Wants};
-use refit_engine::watchers::Scope;
-use refit_packet::{Frame, ReasonCode, frame};
-use refit_protocol::device_id::DeviceId;
-use refit_protocol::topic::Kind;
-use refit_replica::speaker::Speaker;
+use refit_engine::fleet::Fleet;
+use refit_engine::seat::Close;
+use refit_packet::ReasonCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Instant, Sleep};
 
 use crate::figures::{Figures, rise};
-use crate::identity::{Gate, Who};
+use crate::identity::Gate;
 use crate::quota::{Quota, Register, Ticket};
-use crate::session::{Calls, End, Note, Session, greet, refuse_unframed};
+use crate::session::{End, Session};
+
+use line::Line;
 
 /// How many packets of one connection are taken in before others have their turn.
 const PACKETS_PER_TURN_MAX: u32 = 64;
@@ -263,158 +263,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Takes in bytes; what is not finished is kept.
-    fn take_in(
-        &mut self,
-        fresh: &[u8],
-        budget: &mut u32,
-        now: u64,
-        out: &mut Vec<u8>,
-    ) -> Result<(), End> {
-        let left = self.left.as_mut();
-        let mut unread = left.map_or_else(Vec::new, |left| mem::take(&mut left.unread));
-        let is_more = !unread.is_empty();
-        if is_more {
-            unread.extend_from_slice(fresh);
-        }
-        let bytes = if is_more { &unread } else { fresh };
-        let before = *budget;
-        let (used, is_whole) = self.packets(bytes, budget, now, out)?;
-        let packets = u64::from(before - *budget);
-        self.house
-            .figures
-            .packets_in
-            .fetch_add(packets, Ordering::Relaxed);
-        let rest = if is_more && used == 0 {
-            unread
-        } else {
-            bytes.get(used..).unwrap_or_default().to_vec()
-        };
-        if !rest.is_empty() || self.left.is_some() {
-            let left = self.left.get_or_insert_default();
-            left.is_whole = is_whole && !rest.is_empty();
-            left.unread = rest;
-            self.tidy();
-        }
-        Ok(())
-    }
-
-    /// Takes in the packets at the start of `bytes`; tells how many bytes they were, and whether there may be more.
-    fn packets(
-        &mut self,
-        bytes: &[u8],
-        budget: &mut u32,
-        now: u64,
-        out: &mut Vec<u8>,
-    ) -> Result<(usize, bool), End> {
-        let mut used = 0;
-        while *budget > 0 && out.len() < OUT_BYTES_PER_TURN && self.is_listening() {
-            let rest = bytes.get(used..).unwrap_or_default();
-            match frame(rest, self.packet_bytes_max()) {
-                Ok(Frame::Whole { len }) => {
-                    self.packet(rest.get(..len).unwrap_or_default(), now, out)?;
-                    used += len;
-                    *budget -= 1;
-                }
-                Ok(Frame::Partial { .. }) => {
-                    self.expect_connect(rest)?;
-                    return Ok((used, false));
-                }
-                Err(error) => {
-                    if matches!(self.stage, Stage::Greeting(_)) {
-                        refuse_unframed(error, rest, out);
-                    }
-                    return Err(End::Wrong(error));
-                }
-            }
-        }
-        Ok((used, true))
-    }
-
-    /// Ends at its first byte what is not MQTT at all.
-    fn expect_connect(&self, received: &[u8]) -> Result<(), End> {
-        match (&self.stage, received.first()) {
-            (Stage::Greeting(_), Some(first)) if first >> 4 != 1 => Err(End::because(
-                ReasonCode::PROTOCOL_ERROR,
-                "the first packet is not CONNECT",
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    fn packet_bytes_max(&self) -> usize {
-        match self.stage {
-            Stage::Greeting(_) => self.house.quota.connect_bytes_max,
-            _ => self.house.quota.terms.packet_bytes_max.get() as usize,
-        }
-    }
-
-    fn packet(&mut self, packet: &[u8], now: u64, out: &mut Vec<u8>) -> Result<(), End> {
-        self.heard = now;
-        match &mut self.stage {
-            Stage::Talking { session, line } => session.receive(packet, line, out),
-            Stage::Greeting(greeting) => {
-                let (gate, terms) = (&*self.house.gate, &self.house.quota.terms);
-                let (session, who) = greet(packet, gate, greeting.peer, terms, out)?;
-                let line = Line::open(&self.house, who);
-                self.ticket.seated(&line.seat);
-                rise(&self.house.figures.welcomed);
-                self.stage = Stage::Talking { session, line };
-                Ok(())
-            }
-            Stage::Leaving { .. } => Ok(()),
-        }
-    }
-
-    /// Sends what could not be sent before.
-    fn flush(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, End> {
-        let Some(left) = &mut self.left else {
-            return Ok(Poll::Ready(()));
-        };
-        let sent = send(&mut self.stream, &left.unsent, cx)?;
-        left.unsent.drain(..sent);
-        if !left.unsent.is_empty() {
-            return Ok(Poll::Pending);
-        }
-        left.unsent = Vec::new();
-        self.tidy();
-        Ok(Poll::Ready(()))
-    }
-
-    /// Sends, and keeps what the socket does not take.
-    fn write(&mut self, out: &mut Vec<u8>, now: u64, cx: &mut Context<'_>) -> Result<(), End> {
-        if out.is_empty() {
-            return Ok(());
-        }
-        let sent = match &self.left {
-            Some(left) if !left.unsent.is_empty() => 0,
-            _ => send(&mut self.stream, out, cx)?,
-        };
-        if sent < out.len() {
-            let left = self.left.get_or_insert_default();
-            if left.unsent.is_empty() {
-                left.since = now;
-            }
-            left.unsent
-                .extend_from_slice(out.get(sent..).unwrap_or_default());
-        }
-        out.clear();
-        Ok(())
-    }
-
-    fn is_stuck(&self) -> bool {
-        self.left
-            .as_ref()
-            .is_some_and(|left| !left.unsent.is_empty())
-    }
-
-    fn tidy(&mut self) {
-        let is_empty = |left: &Left| left.unread.is_empty() && left.unsent.is_empty();
-        if self.left.as_deref().is_some_and(is_empty) {
-            self.left = None;
-        }
-    }
-
     /// When something must have happened; `None`: never.
     fn due(&self) -> Option<u64> {
         match &self.stage {
@@ -522,131 +370,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 }
 
-/// Sends as much as the socket takes.
-fn send<S: AsyncWrite + Unpin>(
-    stream: &mut S,
-    bytes: &[u8],
-    cx: &mut Context<'_>,
-) -> Result<usize, End> {
-    let mut sent = 0;
-    while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
-        match Pin::new(&mut *stream).poll_write(cx, rest) {
-            Poll::Ready(Ok(0) | Err(_)) => return Err(End::Lost),
-            Poll::Ready(Ok(len)) => sent += len,
-            Poll::Pending => break,
-        }
-    }
-    Ok(sent)
-}
-
 const fn millis(duration: Duration) -> u64 {
     duration.as_millis() as u64
-}
-
-/// A session's way to the engine. Dropping it ends the connection there.
-struct Line {
-    house: Arc<House>,
-    seat: Arc<Seat>,
-}
-
-impl Line {
-    fn open(house: &Arc<House>, who: Who) -> Self {
-        let seat = Seat::new(match who {
-            Who::Device(device) => Some(device),
-            Who::Application { .. } => None,
-        });
-        house.fleet.attach(&seat);
-        Self {
-            house: Arc::clone(house),
-            seat,
-        }
-    }
-
-    fn with_device(&self, device: &str, then: impl FnOnce(&DeviceId)) {
-        match self.seat.device() {
-            Some(own) => then(own),
-            None => {
-                if let Ok(device) = DeviceId::parse(device) {
-                    then(&device);
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        if self.seat.device().is_some() {
-            self.house.fleet.detach(&self.seat);
-        } else {
-            self.house.fleet.unwatch_all(&self.seat);
-        }
-    }
-}
-
-impl Calls for Line {
-    fn device(&self) -> Option<&DeviceId> {
-        self.seat.device()
-    }
-
-    fn pending(&self) -> u32 {
-        self.seat.pending()
-    }
-
-    fn submit(&self, who: Speaker, device: &str, payload: &[u8], receipt: u32) -> Submitted {
-        self.house.figures.messages_in.rise(Kind::Update);
-        let mut submitted = Submitted::Quiet;
-        self.with_device(device, |device| {
-            submitted = self
-                .house
-                .fleet
-                .submit(&self.seat, who, device, payload, receipt);
-        });
-        submitted
-    }
-
-    fn ask(&self, who: Speaker, device: &str, receipt: u32) {
-        self.house.figures.messages_in.rise(Kind::Get);
-        self.with_device(device, |device| {
-            self.house.fleet.ask(&self.seat, who, device, receipt);
-        });
-    }
-
-    fn wants(&self, wants: Wants) {
-        self.seat.set_wants(wants);
-    }
-
-    fn subscribe(&self) {
-        self.house.fleet.subscribe(&self.seat);
-    }
-
-    fn unsubscribe(&self) {
-        self.house.fleet.unsubscribe(&self.seat);
-    }
-
-    fn watch(&self, kind: Kind, scope: Scope) {
-        self.house.fleet.watch(&self.seat, kind, scope);
-    }
-
-    fn unwatch(&self, kind: Kind, scope: &Scope) {
-        self.house.fleet.unwatch(&self.seat, kind, scope);
-    }
-
-    fn note(&self, note: Note) {
-        match note {
-            Note::Sent(kind) => self.house.figures.messages_out.rise(kind),
-            Note::TooLarge(kind) => {
-                rise(&self.house.figures.too_large_for_client);
-                let device = self.seat.device();
-                tracing::warn!(
-                    ?device,
-                    kind = kind.path(),
-                    "larger than the client takes, not sent"
-                );
-            }
-            Note::Refused => rise(&self.house.figures.messages_refused),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,121 @@
+//! A connection's way to the engine.
+
+use std::sync::Arc;
+
+use refit_engine::fleet::Submitted;
+use refit_engine::seat::{Seat, Wants};
+use refit_engine::watchers::Scope;
+use refit_protocol::device_id::DeviceId;
+use refit_protocol::topic::Kind;
+use refit_replica::speaker::Speaker;
+
+use super::House;
+use crate::figures::rise;
+use crate::identity::Who;
+use crate::session::{Calls, Note};
+
+/// A session's way to the engine. Dropping it ends the connection there.
+pub(super) struct Line {
+    house: Arc<House>,
+    pub(super) seat: Arc<Seat>,
+}
+
+impl Line {
+    pub(super) fn open(house: &Arc<House>, who: Who) -> Self {
+        let seat = Seat::new(match who {
+            Who::Device(device) => Some(device),
+            Who::Application { .. } => None,
+        });
+        house.fleet.attach(&seat);
+        Self {
+            house: Arc::clone(house),
+            seat,
+        }
+    }
+
+    fn with_device(&self, device: &str, then: impl FnOnce(&DeviceId)) {
+        match self.seat.device() {
+            Some(own) => then(own),
+            None => {
+                if let Ok(device) = DeviceId::parse(device) {
+                    then(&device);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.seat.device().is_some() {
+            self.house.fleet.detach(&self.seat);
+        } else {
+            self.house.fleet.unwatch_all(&self.seat);
+        }
+    }
+}
+
+impl Calls for Line {
+    fn device(&self) -> Option<&DeviceId> {
+        self.seat.device()
+    }
+
+    fn pending(&self) -> u32 {
+        self.seat.pending()
+    }
+
+    fn submit(&self, who: Speaker, device: &str, payload: &[u8], receipt: u32) -> Submitted {
+        self.house.figures.messages_in.rise(Kind::Update);
+        let mut submitted = Submitted::Quiet;
+        self.with_device(device, |device| {
+            submitted = self
+                .house
+                .fleet
+                .submit(&self.seat, who, device, payload, receipt);
+        });
+        submitted
+    }
+
+    fn ask(&self, who: Speaker, device: &str, receipt: u32) {
+        self.house.figures.messages_in.rise(Kind::Get);
+        self.with_device(device, |device| {
+            self.house.fleet.ask(&self.seat, who, device, receipt);
+        });
+    }
+
+    fn wants(&self, wants: Wants) {
+        self.seat.set_wants(wants);
+    }
+
+    fn subscribe(&self) {
+        self.house.fleet.subscribe(&self.seat);
+    }
+
+    fn unsubscribe(&self) {
+        self.house.fleet.unsubscribe(&self.seat);
+    }
+
+    fn watch(&self, kind: Kind, scope: Scope) {
+        self.house.fleet.watch(&self.seat, kind, scope);
+    }
+
+    fn unwatch(&self, kind: Kind, scope: &Scope) {
+        self.house.fleet.unwatch(&self.seat, kind, scope);
+    }
+
+    fn note(&self, note: Note) {
+        match note {
+            Note::Sent(kind) => self.house.figures.messages_out.rise(kind),
+            Note::TooLarge(kind) => {
+                rise(&self.house.figures.too_large_for_client);
+                let device = self.seat.device();
+                tracing::warn!(
+                    ?device,
+                    kind = kind.path(),
+                    "larger than the client takes, not sent"
+                );
+            }
+            Note::Refused => rise(&self.house.figures.messages_refused),
+        }
+    }
+}
