@@ -11,6 +11,7 @@ pub(super) fn say(line: &str) {
 
 /// One line for a person about a step.
 pub(super) fn told(entry: &Entry) -> String {
+    // `refit demo` reads these lines (its `world.rs`).
     let (job, what) = match &entry.stage {
         Stage::Idle => return "idle".into(),
         Stage::Reporting => match &entry.memory.last {

@@ -24,8 +24,8 @@ pub(super) const GOOD_BOARD: &str = "rev-C";
 pub(super) const BAD_BOARD: &str = "rev-B";
 
 /// Parts that make the trees large enough to be seen at work, and small enough for a thousand downloads.
-const PARTS: usize = 64;
-const PART_BYTES: usize = 2048;
+const PARTS: usize = 32;
+const PART_BYTES: usize = 4096;
 
 const MANIFEST: &str = "[health]\ncommand = [\"./health\"]\ndeadline = \"20s\"\n";
 
@@ -120,10 +120,10 @@ mod tests {
         let one = write(&home.path().join("a"), NEW, 7).unwrap();
         let two = write(&home.path().join("b"), NEW, 7).unwrap();
         assert_eq!(difference(&one, &two), None);
-        fs::write(two.join("parts/77.bin"), b"").unwrap();
+        fs::write(two.join("parts/37.bin"), b"").unwrap();
         assert_eq!(
             difference(&one, &two).unwrap(),
-            "parts/77.bin does not belong there"
+            "parts/37.bin does not belong there"
         );
         fs::write(two.join("parts/07.bin"), b"").unwrap();
         assert_eq!(difference(&one, &two).unwrap(), "parts/07.bin is altered");

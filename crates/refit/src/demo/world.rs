@@ -327,9 +327,9 @@ impl World {
         if let Some((_, version)) = version {
             agent.to = Some(version.to_owned());
         }
-        if stage.starts_with("Success") {
+        if stage.starts_with("SUCCESS") {
             agent.ending = Some(Word::Success);
-        } else if stage.starts_with("Failure") {
+        } else if stage.starts_with("FAILURE") {
             agent.ending = Some(Word::Failure);
         } else {
             stage.clone_into(&mut agent.stage);
@@ -391,12 +391,12 @@ mod tests {
             ("fetching".into(), String::new(), 0)
         );
         assert_eq!(hear("job j-1: checking firmware 1.0.0").0, "checking");
-        assert_eq!(hear("job j-1: Success(Release { .. })").2, 0);
+        assert_eq!(hear("job j-1: SUCCESS, firmware 1.0.0").2, 0);
         assert_eq!(hear("idle"), ("idle".into(), "1.0.0".into(), 1));
         assert_eq!(hear("idle").2, 1);
         hear("job j-2: switching firmware 2.0.0");
         hear("job j-2: going-back the health command failed (exit code 1); it said: modem");
-        hear("job j-2: Failure(\"the health command failed\")");
+        hear("job j-2: FAILURE: the health command failed (exit code 1); it said: modem");
         assert_eq!(hear("idle").1, "1.0.0");
         assert_eq!((world.waves[1].told, world.waves[1].failed), (1, 1));
         assert!(
