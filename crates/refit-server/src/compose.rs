@@ -55,29 +55,13 @@ pub struct Server {
 impl Server {
     /// Starts everything. When this returns, requests and devices are taken.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        make_data(&config.data)?;
-        let data = config
-            .data
-            .canonicalize()
-            .map_err(StartError::data(&config.data))?;
-        let opening = data.clone();
-        let kept = tokio::task::spawn_blocking(move || Kept::open(&opening));
-        let kept = kept
-            .await
-            .map_err(|error| StartError::data(&data)(io::Error::other(error)))??;
-        let (http, http_at) = listen(config.http).await?;
-        let api = format!("http://{http_at}");
+        let (data, kept) = open(&config.data).await?;
+        let (listener, at) = listen(config.http).await?;
+        let api = format!("http://{at}");
         let public_url = config.public_url.clone().unwrap_or_else(|| api.clone());
-        let grants = Arc::new(Grants::new(kept.keys, &public_url, config.grant_lifetime));
-        let engine = Engine::start(Parts {
-            store: Arc::clone(&kept.store),
-            grantor: Arc::new(Minting {
-                grants: Arc::clone(&grants),
-                lifetime: config.grant_lifetime,
-            }),
-            releases: Arc::clone(&kept.releases),
-            settings: settings(&config, &*kept.store),
-        })?;
+        let grants = Grants::new(kept.keys, &public_url, config.grant_lifetime);
+        let grants = Arc::new(grants);
+        let engine = start_engine(&config, &kept.store, &kept.releases, &grants)?;
         let mqtt = endpoint(config.mqtt, &engine, &kept.token)?;
         let places = Places {
             api,
@@ -108,15 +92,16 @@ impl Server {
             limits: Limits::default(),
         };
         let router = http::router(Arc::new(app));
-        let http = tokio::spawn(connection::serve(http, router, counters, stopping));
+        let http = tokio::spawn(connection::serve(listener, router, counters, stopping));
         places.write().map_err(StartError::data(&places.data))?;
+        let _store = kept.store;
         Ok(Self {
             places,
             engine,
             mqtt,
             stop,
             http,
-            _store: kept.store,
+            _store,
         })
     }
 
@@ -157,13 +142,38 @@ impl Server {
     }
 }
 
-fn settings(config: &Config, store: &dyn Store) -> Settings {
-    Settings {
+/// Opens what lies in the data directory; makes it if it is not there.
+async fn open(data: &Path) -> Result<(PathBuf, Kept), StartError> {
+    make_data(data)?;
+    let data = data.canonicalize().map_err(StartError::data(data))?;
+    let at = data.clone();
+    let kept = tokio::task::spawn_blocking(move || Kept::open(&at)).await;
+    let kept = kept.map_err(|error| StartError::data(&data)(io::Error::other(error)))??;
+    Ok((data, kept))
+}
+
+fn start_engine(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    releases: &Arc<Releases>,
+    grants: &Arc<Grants>,
+) -> Result<Engine, Failure> {
+    let settings = Settings {
         policy: config.policy.clone(),
         epoch: store.epoch(),
         devices_max: DEVICES_MAX,
         unknown_devices_join: config.dev,
-    }
+    };
+    let grantor = Minting {
+        grants: Arc::clone(grants),
+        lifetime: config.grant_lifetime,
+    };
+    Engine::start(Parts {
+        store: Arc::clone(store),
+        grantor: Arc::new(grantor),
+        releases: Arc::clone(releases),
+        settings,
+    })
 }
 
 fn endpoint(at: SocketAddr, engine: &Engine, token: &str) -> Result<Endpoint, StartError> {

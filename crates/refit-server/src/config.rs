@@ -3,12 +3,18 @@
 //! All sources have the same names: `--public-url`, `REFIT_PUBLIC_URL`, `public-url = "…"`. Every value is text until
 //! here, so that one place reads it, and can say where a bad one stands.
 
+mod file;
+mod given;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use refit_replica::input::Policy;
+
+use file::read_file;
+use given::{Given, Origin};
 
 /// The settings of a server.
 #[derive(Clone, Debug)]
@@ -90,22 +96,6 @@ impl Key {
         format!("REFIT_{}", self.name().to_uppercase().replace('-', "_"))
     }
 }
-
-/// Where a value stood.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Origin {
-    Flag,
-    Variable,
-    File(PathBuf),
-}
-
-/// A value as it was given.
-struct Given {
-    key: Key,
-    text: String,
-    origin: Origin,
-}
-
 /// Why there is no configuration: what is wrong, where, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
@@ -177,189 +167,6 @@ impl Config {
 const fn default_address(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
-
-impl Given {
-    fn address(&self) -> Result<SocketAddr, Error> {
-        let text = match self.text.strip_prefix("localhost:") {
-            Some(port) => format!("127.0.0.1:{port}"),
-            None => self.text.clone(),
-        };
-        text.parse().map_err(|_| {
-            self.wrong(
-                "is not an address",
-                "write an IP address and a port: 127.0.0.1:8080; port 0 takes a free one",
-            )
-        })
-    }
-
-    fn url(&self) -> Result<String, Error> {
-        let hint = "write it as http://host or https://host/prefix, without ? and #";
-        let bad = || self.wrong("is not a public URL", hint);
-        let uri: axum::http::Uri = self.text.parse().map_err(|_| bad())?;
-        let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
-        let has_host = uri.host().is_some_and(|host| !host.is_empty());
-        if !is_web || !has_host || uri.query().is_some() || self.text.contains(['#', '@']) {
-            return Err(bad());
-        }
-        Ok(self.text.trim_end_matches('/').to_owned())
-    }
-
-    fn yes_or_no(&self) -> Result<bool, Error> {
-        match self.text.as_str() {
-            "true" | "1" | "yes" => Ok(true),
-            "false" | "0" | "no" => Ok(false),
-            _ => Err(self.wrong("is neither true nor false", "write true or false")),
-        }
-    }
-
-    fn duration(&self) -> Result<Duration, Error> {
-        let bad = || {
-            self.wrong(
-                "is not a time of at least a second",
-                "write it as 90s, 30m or 1h",
-            )
-        };
-        let number = self
-            .text
-            .trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let seconds = match &self.text[number.len()..] {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3600,
-            _ => return Err(bad()),
-        };
-        let count: u64 = number.parse().map_err(|_| bad())?;
-        match count.checked_mul(seconds) {
-            Some(total) if (1..=366 * 86_400).contains(&total) => Ok(Duration::from_secs(total)),
-            _ => Err(bad()),
-        }
-    }
-
-    fn log_format(&self) -> Result<LogFormat, Error> {
-        match self.text.as_str() {
-            "human" => Ok(LogFormat::Human),
-            "json" => Ok(LogFormat::Json),
-            _ => Err(self.wrong("is not a log format", "write human or json")),
-        }
-    }
-
-    fn wrong(&self, problem: &str, hint: &str) -> Error {
-        let name = match &self.origin {
-            Origin::Flag => format!("--{}", self.key.name()),
-            Origin::Variable => self.key.variable(),
-            Origin::File(path) => format!("{} in {}", self.key.name(), path.display()),
-        };
-        Error {
-            what: format!("{name}: {:?} {problem}", self.text),
-            hint: hint.into(),
-        }
-    }
-}
-
-/// The values of a file.
-#[derive(Default)]
-struct File {
-    path: PathBuf,
-    values: Vec<(Key, String)>,
-}
-
-impl File {
-    fn find(&self, key: Key) -> Option<Given> {
-        let (key, text) = self.values.iter().find(|(k, _)| *k == key)?;
-        Some(Given {
-            key: *key,
-            text: text.clone(),
-            origin: Origin::File(self.path.clone()),
-        })
-    }
-}
-
-fn read_file(path: &Path) -> Result<File, Error> {
-    let text = std::fs::read_to_string(path).map_err(|error| Error {
-        what: format!(
-            "the configuration file {} cannot be read: {error}",
-            path.display()
-        ),
-        hint: "name another with --config, or none".into(),
-    })?;
-    parse_file(path, &text)
-}
-
-fn parse_file(path: &Path, text: &str) -> Result<File, Error> {
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| Error {
-        what: format!("{} is not TOML: {}", path.display(), error.message()),
-        hint: error.span().map_or_else(String::new, |span| {
-            let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
-            format!("look at line {line}")
-        }),
-    })?;
-    let mut file = File {
-        path: path.to_owned(),
-        values: Vec::new(),
-    };
-    for (name, value) in &table {
-        let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name) else {
-            return Err(unknown_key(path, name));
-        };
-        let text = match value {
-            toml::Value::String(text) => text.clone(),
-            toml::Value::Boolean(yes) => yes.to_string(),
-            _ => {
-                return Err(Error {
-                    what: format!(
-                        "{name} in {} is neither text nor true or false",
-                        path.display()
-                    ),
-                    hint: format!("write it as {name} = \"…\""),
-                });
-            }
-        };
-        file.values.push((key, text));
-    }
-    Ok(file)
-}
-
-fn unknown_key(path: &Path, name: &str) -> Error {
-    let names = Key::ALL.map(Key::name);
-    let near = nearest(name, names.iter().copied());
-    Error {
-        what: format!(
-            "{} has a setting that does not exist: {name}",
-            path.display()
-        ),
-        hint: near.map_or_else(
-            || format!("there are: {}", names.join(", ")),
-            |near| format!("did you mean {near}?"),
-        ),
-    }
-}
-
-/// Returns the name that was probably meant: the nearest, if at most a third of it has to change.
-pub fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let wrong = wrong.replace('_', "-");
-    names
-        .map(|name| (distance(&wrong, name), name))
-        .filter(|(far, name)| *far <= name.chars().count().div_ceil(3))
-        .min_by_key(|(far, _)| *far)
-        .map(|(_, name)| name)
-}
-
-/// How many characters have to be put in, left out or exchanged (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, of_a) in a.chars().enumerate() {
-        let mut corner = i;
-        row[0] = i + 1;
-        for (j, of_b) in b.iter().enumerate() {
-            let changed = corner + usize::from(of_a != *of_b);
-            corner = row[j + 1];
-            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
-}
-
 impl fmt::Display for LogFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

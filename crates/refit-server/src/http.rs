@@ -135,7 +135,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(jobs::of_device))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::show))
-        .routes(routes!(releases::list, releases::add))
+        .routes(routes!(releases::list, releases::upload::add))
         .routes(routes!(releases::show, releases::remove))
         .routes(routes!(events::follow))
 }

@@ -23,4 +23,5 @@ mod metrics;
 pub mod operator;
 pub mod places;
 mod readers;
+mod suggest;
 mod wall;

@@ -3,15 +3,17 @@
 //! Most of it are snapshots of figures that other rooms keep, so it is written by hand: a registry would only hold
 //! copies of them.
 
-use std::fmt::{Display, Write as _};
+mod page;
+
 use std::sync::atomic::Ordering::Relaxed;
 
 use refit_protocol::job::Status;
 use refit_protocol::topic::Kind;
 use refit_store::reader::Counts;
-use refit_store::stats::{DURATION_BOUNDS_US, Histogram, SIZE_BOUNDS, Stats};
+use refit_store::stats::{DURATION_BOUNDS_US, SIZE_BOUNDS, Stats};
 
 use crate::counters::Counters;
+use page::Page;
 
 /// Everything that is shown.
 pub(crate) struct Figures<'a> {
@@ -268,67 +270,9 @@ fn requests(page: &mut Page, figures: &Figures<'_>) {
     page.value("refit_event_followers", &[], figures.followers);
 }
 
-#[derive(Default)]
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        self.line(format_args!("# HELP {name} {help}"));
-        self.line(format_args!("# TYPE {name} {kind}"));
-    }
-
-    /// Label values are our own words; none needs escaping.
-    fn value(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
-        let labels: Vec<_> = labels
-            .iter()
-            .map(|(name, value)| format!("{name}=\"{value}\""))
-            .collect();
-        match labels.as_slice() {
-            [] => self.line(format_args!("{name} {value}")),
-            labels => self.line(format_args!("{name}{{{}}} {value}", labels.join(","))),
-        }
-    }
-
-    /// Buckets are cumulative in this format; `unit` turns the sum into the unit of the bounds.
-    fn histogram(&mut self, name: &str, bounds: &[f64], unit: f64, histogram: &Histogram) {
-        let mut so_far = 0;
-        for (bound, count) in bounds.iter().zip(histogram.buckets) {
-            so_far += count;
-            self.line(format_args!("{name}_bucket{{le=\"{bound}\"}} {so_far}"));
-        }
-        let count = histogram.count();
-        self.line(format_args!("{name}_bucket{{le=\"+Inf\"}} {count}"));
-        self.line(format_args!("{name}_sum {}", histogram.sum as f64 * unit));
-        self.line(format_args!("{name}_count {count}"));
-    }
-
-    fn line(&mut self, line: std::fmt::Arguments<'_>) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.text, "{line}");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn histograms_are_cumulative_and_end_with_everything() {
-        let mut histogram = Histogram {
-            sum: 5_000,
-            ..Histogram::default()
-        };
-        histogram.buckets[0] = 2;
-        histogram.buckets[12] = 1;
-        let mut page = Page::default();
-        page.histogram("h", &[0.5, 1.0], 1e-3, &histogram);
-        assert_eq!(
-            page.text,
-            "h_bucket{le=\"0.5\"} 2\nh_bucket{le=\"1\"} 2\nh_bucket{le=\"+Inf\"} 3\nh_sum 5\nh_count 3\n"
-        );
-    }
 
     #[test]
     fn every_family_is_described_once_and_has_the_prefix() {

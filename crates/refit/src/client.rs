@@ -90,16 +90,17 @@ impl Client {
         }
     }
 
-    /// Sends a merge patch; only for a record of this version, if one is given.
-    pub(crate) fn patch(
+    /// Sends a wish for a device; only for a record of this version, if one is given.
+    pub(crate) fn wish(
         &self,
+        method: Method,
         path: &str,
-        patch: &Value,
+        wish: &Value,
         version: Option<u64>,
     ) -> Result<Value, Failure> {
-        let mut headers = vec![("content-type", "application/merge-patch+json".to_owned())];
+        let mut headers = vec![("content-type", "application/json".to_owned())];
         headers.extend(version.map(|version| ("if-match", format!("\"{version}\""))));
-        self.json(Method::PATCH, path, &headers, patch.to_string())
+        self.json(method, path, &headers, wish.to_string())
     }
 
     /// Sends an artifact of this length and digest; tells also whether it was new.
@@ -222,6 +223,11 @@ impl Client {
             .unwrap_or_default();
         let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
         let of = |name: &str| problem.get(name).and_then(Value::as_str).map(str::to_owned);
+        let kind = match of("code").as_deref() {
+            // What is missing is named in the body, not in the path.
+            Some("unknown_release") => Kind::NotFound,
+            _ => kind,
+        };
         let title =
             of("title").unwrap_or_else(|| format!("{} answers {status}", self.found.server));
         let failure = Failure::new(kind, title);

@@ -146,6 +146,11 @@ fn the_desired_state_is_more_than_software() {
     fails(&server, 2, &["device", "set", "lamp-7", "nonsense"]);
     fails(&server, 2, &["device", "set", "la mp", "level=1"]);
     fails(&server, 3, &["device", "set", "lamp-7", "firmware@9"]);
+    fails(
+        &server,
+        3,
+        &["device", "set", "lamp-7", "firmware@9", "level=1"],
+    );
 }
 
 #[test]

@@ -21,7 +21,7 @@ use super::ask::{self, DevicePath, IfMatch, Page, Query};
 use super::error::{Kind, Problem};
 use super::releases::split_release;
 use super::show::{self, Beside, Device, DeviceLine, DevicePage};
-use crate::{config, desk, wall};
+use crate::{desk, suggest, wall};
 
 /// The name under which an operator's wishes are remembered.
 const OPERATOR: &str = "operator";
@@ -236,7 +236,7 @@ async fn url_of(app: &App, text: &str) -> Result<String, Problem> {
                 .iter()
                 .map(|r| format!("{}@{}", r.software.name, r.software.version));
             let known: Vec<String> = known.collect();
-            let near = config::nearest(text, known.iter().map(String::as_str));
+            let near = suggest::nearest(text, known.iter().map(String::as_str));
             let hint = near.map_or_else(
                 || "add it with `refit release add`; GET /api/v1/releases lists those that there are".to_owned(),
                 |near| format!("did you mean {near}?"),

@@ -1,41 +1,27 @@
-//! Releases: bytes into the depot, and the record that names them.
+//! Releases: listed, shown and removed; `upload.rs` takes them in.
 //!
-//! The two are separate steps, so one request at a time takes them: whoever records or removes a release knows that
-//! nobody else does, and bytes that no release names are removed again.
+//! The bytes and the record that names them are two steps, so one request at a time takes them: whoever records or
+//! removes a release knows that nobody else does, and bytes that no release names are removed again.
+
+pub(crate) mod upload;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use http_body_util::BodyExt;
-use refit_depot::depot::Depot;
-use refit_depot::intake::{self, Expected, Intake, Stored};
+use axum::http::StatusCode;
 use refit_engine::events::EventKind;
-use refit_protocol::delta::{Format, Software};
 use refit_protocol::digest::Digest;
-use refit_store::release::{Added, NewRelease, Release, Removed};
-use serde::Deserialize;
-use tokio::sync::mpsc;
+use refit_store::release::{Release, Removed};
 
-use super::ask::Query;
+use super::App;
 use super::error::{Kind, Problem};
 use super::show::{self, ReleaseList};
-use super::{App, BODY_PAUSE_MAX};
 use crate::wall;
 
-/// How long names, versions and notes may be.
+/// How long names and versions may be.
 const NAME_BYTES_MAX: usize = 64;
 const VERSION_BYTES_MAX: usize = 64;
-const NOTE_BYTES_MAX: usize = 1024;
-
-/// How many pieces of an upload wait for the disk before the sender is slowed down.
-const PIECES_WAITING_MAX: usize = 4;
 
 /// Lists all releases.
 #[utoipa::path(get, operation_id = "listReleases", tag = "releases", path = "/api/v1/releases", responses(
@@ -114,350 +100,6 @@ pub(crate) struct ReleasePath {
     #[param(pattern = "^[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}$")]
     version: String,
 }
-
-/// What an upload is to be.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Upload {
-    /// The name of the software.
-    #[param(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
-    name: String,
-    /// The version of the release.
-    #[param(pattern = "^[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}$")]
-    version: String,
-    /// `file` (the default), or `tree` for a zstd-compressed pax archive of a directory.
-    #[param(pattern = "^(file|tree)$")]
-    format: Option<String>,
-    /// A word about it, for people.
-    #[param(max_length = 1024)]
-    note: Option<String>,
-    /// The version that it comes right after, where its own version does not say.
-    #[param(pattern = "^[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}$")]
-    after: Option<String>,
-}
-
-/// Adds a release. The body is its artifact.
-///
-/// The same bytes under the same name and version again change nothing; other bytes are refused. With
-/// `Content-Digest: sha-256=:…:` (RFC 9530) only those bytes are taken. An upload that is cut short leaves nothing.
-#[utoipa::path(post, operation_id = "addRelease", tag = "releases", path = "/api/v1/releases", params(Upload,
-    ("Content-Digest" = Option<String>, Header, description = "the SHA-256 that the body must have"),
-), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses(
-    (status = 201, body = show::Release, description = "it was added"),
-    (status = 200, body = show::Release, description = "the same was there"),
-    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
-    (status = 507, body = show::Problem, content_type = "application/problem+json"),
-))]
-pub(crate) async fn add(
-    State(app): State<Arc<App>>,
-    Query(upload): Query<Upload>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let upload = upload.checked()?;
-    let expected = expected(&headers)?;
-    let _turn = app.limits.uploads.try_acquire().map_err(|_| {
-        Problem::new(
-            Kind::TooMany,
-            "too many uploads are under way; try again when one has ended",
-        )
-        .header(header::RETRY_AFTER, "10")
-    })?;
-    let intake = received(&app, expected, body).await?;
-    let app_in_task = Arc::clone(&app);
-    // A task of its own: whoever goes away after the last byte leaves no step undone.
-    let recorded = tokio::spawn(async move { recorded(&app_in_task, intake, upload).await });
-    recorded
-        .await
-        .map_err(|_| Problem::internal("recording a release was abandoned"))?
-}
-
-impl Upload {
-    fn checked(self) -> Result<(Self, Format), Problem> {
-        let refuse = |detail: String| Err(Problem::new(Kind::BadQuery, detail));
-        if !is_name(&self.name) {
-            return refuse(format!(
-                "{:?} is not a name: use 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 . _ -",
-                self.name
-            ));
-        }
-        for version in [Some(&self.version), self.after.as_ref()]
-            .into_iter()
-            .flatten()
-        {
-            if !is_version(version) {
-                return refuse(format!(
-                    "{version:?} is not a version: use 1 to {VERSION_BYTES_MAX} of A-Z a-z 0-9 . _ - +"
-                ));
-            }
-        }
-        if self
-            .note
-            .as_ref()
-            .is_some_and(|note| note.len() > NOTE_BYTES_MAX)
-        {
-            return refuse(format!("a note has at most {NOTE_BYTES_MAX} bytes"));
-        }
-        let Some(format) = self
-            .format
-            .as_deref()
-            .map_or(Some(Format::File), Format::parse)
-        else {
-            return refuse("format is file or tree".into());
-        };
-        Ok((self, format))
-    }
-}
-
-fn is_name(text: &str) -> bool {
-    (1..=NAME_BYTES_MAX).contains(&text.len())
-        && !text.starts_with('.')
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-}
-
-fn is_version(text: &str) -> bool {
-    (1..=VERSION_BYTES_MAX).contains(&text.len())
-        && !text.starts_with('.')
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+'))
-}
-
-/// Splits `name@version`.
-pub(crate) fn split_release(text: &str) -> Option<(&str, &str)> {
-    text.split_once('@')
-        .filter(|(name, version)| is_name(name) && is_version(version))
-}
-
-/// Reads what is announced of the body.
-fn expected(headers: &HeaderMap) -> Result<Expected, Problem> {
-    let length = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
-    let mut expected = Expected {
-        length,
-        ..Expected::default()
-    };
-    if let Some(value) = headers
-        .get("content-digest")
-        .or_else(|| headers.get("digest"))
-    {
-        let digest = value
-            .to_str()
-            .ok()
-            .and_then(announced_digest)
-            .ok_or_else(|| {
-                Problem::new(
-                    Kind::BadRequest,
-                    "write Content-Digest as sha-256=:<44 characters of base64>:",
-                )
-            })?;
-        expected.digest = Some(digest);
-    }
-    Ok(expected)
-}
-
-/// Reads `sha-256=:base64:` (RFC 9530), or the same without colons, as its predecessor wrote it (RFC 3230).
-fn announced_digest(value: &str) -> Option<Digest> {
-    value.split(',').find_map(|part| {
-        let (name, value) = part.trim().split_once('=')?;
-        let bytes = STANDARD.decode(value.trim_matches(':')).ok()?;
-        let bytes = name.eq_ignore_ascii_case("sha-256").then_some(bytes)?;
-        Some(Digest::from_bytes(bytes.try_into().ok()?))
-    })
-}
-
-/// Takes the body into the depot, not yet kept: an intake that is dropped leaves nothing.
-async fn received(app: &App, expected: Expected, mut body: Body) -> Result<Intake, Problem> {
-    let (pieces, waiting) = mpsc::channel(PIECES_WAITING_MAX);
-    let depot = app.depot.clone();
-    let writer = tokio::task::spawn_blocking(move || written(&depot, expected, waiting));
-    let arrived = passed_on(app, &mut body, &pieces).await;
-    drop(pieces);
-    let written = writer
-        .await
-        .map_err(|_| Problem::internal("an upload was abandoned"))?;
-    arrived?;
-    written.map_err(of_intake)
-}
-
-/// Hands the body to the writer, until either has come to its end.
-async fn passed_on(
-    app: &App,
-    body: &mut Body,
-    pieces: &mpsc::Sender<Piece>,
-) -> Result<(), Problem> {
-    loop {
-        let frame = tokio::select! {
-            // The writer has given up, and says why.
-            () = pieces.closed() => return Ok(()),
-            frame = tokio::time::timeout(BODY_PAUSE_MAX, body.frame()) => frame,
-        };
-        let piece = match frame {
-            Err(_) => {
-                return Err(Problem::new(
-                    Kind::TooSlow,
-                    "the upload stood still; nothing of it is left",
-                ));
-            }
-            Ok(Some(Err(error))) => {
-                let detail = format!("the upload was cut short: {error}; nothing of it is left");
-                return Err(Problem::new(Kind::BadBody, detail));
-            }
-            Ok(None) => Piece::End,
-            Ok(Some(Ok(frame))) => match frame.into_data() {
-                Ok(bytes) => Piece::Bytes(bytes),
-                Err(_) => continue,
-            },
-        };
-        let is_end = matches!(piece, Piece::End);
-        if let Piece::Bytes(bytes) = &piece {
-            app.counters
-                .received_bytes
-                .fetch_add(bytes.len() as u64, Relaxed);
-        }
-        if pieces.send(piece).await.is_err() || is_end {
-            return Ok(());
-        }
-    }
-}
-
-/// What the writer is given. Without the end it knows that the upload was cut.
-enum Piece {
-    Bytes(Bytes),
-    End,
-}
-
-fn written(
-    depot: &Depot,
-    expected: Expected,
-    mut waiting: mpsc::Receiver<Piece>,
-) -> Result<Intake, intake::Error> {
-    let mut intake = depot.intake(expected)?;
-    while let Some(piece) = waiting.blocking_recv() {
-        match piece {
-            Piece::Bytes(bytes) => intake.write(&bytes)?,
-            Piece::End => return Ok(intake),
-        }
-    }
-    Err(intake::Error::Broken)
-}
-
-fn of_intake(error: intake::Error) -> Problem {
-    let message = error.to_string();
-    match error {
-        intake::Error::TooLong { .. } => Problem::new(Kind::TooLarge, message),
-        intake::Error::LengthDiffers { .. } => Problem::new(Kind::BadBody, message),
-        intake::Error::DigestDiffers { .. } => Problem::new(Kind::DigestDiffers, message),
-        intake::Error::Full(_) => Problem::full(),
-        intake::Error::Broken | intake::Error::Backend(_) => Problem::internal(&with_cause(&error)),
-    }
-}
-
-/// Writes an error and what caused it in one line.
-fn with_cause(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-async fn recorded(
-    app: &Arc<App>,
-    intake: Intake,
-    (upload, format): (Upload, Format),
-) -> Result<Response, Problem> {
-    let _one = app.recording.lock().await;
-    let at_work = Arc::clone(app);
-    let recorded = tokio::task::spawn_blocking(move || {
-        let stored = intake.commit().map_err(of_intake)?;
-        let release = NewRelease {
-            software: Software {
-                name: upload.name,
-                version: upload.version,
-                digest: stored.digest,
-                length: stored.length,
-                format,
-            },
-            note: upload.note,
-            after: upload.after,
-            added: wall::now(),
-        };
-        record(&at_work, &stored, release)
-    });
-    let (status, release, among) = recorded
-        .await
-        .map_err(|_| Problem::internal("recording a release was abandoned"))??;
-    let shown = shown(app, &release, &among);
-    let location = format!("/api/v1/releases/{}/{}", shown.name, shown.version);
-    let mut response = (status, Json(shown)).into_response();
-    if let Ok(location) = HeaderValue::from_str(&location) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    Ok(response)
-}
-
-fn record(
-    app: &App,
-    stored: &Stored,
-    release: NewRelease,
-) -> Result<(StatusCode, Release, Vec<Release>), Problem> {
-    let (name, version) = (
-        release.software.name.clone(),
-        release.software.version.clone(),
-    );
-    let added = app.store.add_release(release);
-    if !matches!(added, Ok(Added::New(_) | Added::Already(_))) {
-        forget_unnamed(app, &stored.digest);
-    }
-    let (status, release) = match added.map_err(Problem::of_store)? {
-        Added::New(release) => {
-            app.releases.add(release.software.clone());
-            app.fleet
-                .feed()
-                .add(wall::now(), None, EventKind::ReleaseAdded { name, version });
-            (StatusCode::CREATED, release)
-        }
-        Added::Already(release) => (StatusCode::OK, release),
-        Added::Conflict(release) => {
-            let sha256 = release.digest().to_hex();
-            let detail = format!(
-                "{name}@{version} is recorded with other bytes (SHA-256 {sha256}); a release never changes: use another version"
-            );
-            return Err(Problem::new(Kind::ReleaseExists, detail).with("sha256", sha256));
-        }
-        Added::NoSuchVersion(after) => return Err(no_such(&name, &after)),
-    };
-    let mut reader = app.store.reader().map_err(Problem::of_store)?;
-    let among = reader
-        .releases_of(release.digest())
-        .map_err(Problem::of_store)?;
-    Ok((status, release, among))
-}
-
-/// Removes bytes that no release names. If it cannot be told, they stay: they only take room.
-fn forget_unnamed(app: &App, digest: &Digest) {
-    let named = app
-        .store
-        .reader()
-        .and_then(|mut reader| reader.releases_of(digest));
-    if named.is_ok_and(|releases| releases.is_empty())
-        && let Err(error) = app.depot.remove(digest)
-    {
-        tracing::warn!(
-            "bytes that no release names were left: {}",
-            with_cause(&error)
-        );
-    }
-}
-
 /// Removes a release, unless a device desires it.
 #[utoipa::path(delete, operation_id = "removeRelease", tag = "releases", path = "/api/v1/releases/{name}/{version}",
     params(ReleasePath), responses(
@@ -520,6 +162,56 @@ fn removed(app: &App, name: &str, version: &str) -> Result<StatusCode, Problem> 
     }
 }
 
+/// Removes bytes that no release names. If it cannot be told, they stay: they only take room.
+fn forget_unnamed(app: &App, digest: &Digest) {
+    let named = app
+        .store
+        .reader()
+        .and_then(|mut reader| reader.releases_of(digest));
+    if named.is_ok_and(|releases| releases.is_empty())
+        && let Err(error) = app.depot.remove(digest)
+    {
+        tracing::warn!(
+            "bytes that no release names were left: {}",
+            with_cause(&error)
+        );
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&text.len())
+        && !text.starts_with('.')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+fn is_version(text: &str) -> bool {
+    (1..=VERSION_BYTES_MAX).contains(&text.len())
+        && !text.starts_with('.')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+'))
+}
+
+/// Splits `name@version`.
+pub(crate) fn split_release(text: &str) -> Option<(&str, &str)> {
+    text.split_once('@')
+        .filter(|(name, version)| is_name(name) && is_version(version))
+}
+
+/// Writes an error and what caused it in one line.
+fn with_cause(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -540,29 +232,5 @@ mod tests {
             assert_eq!(split_release(text).is_some(), is, "{text}");
         }
         assert!(!is_name(&"x".repeat(65)) && !is_version(&"1".repeat(65)));
-    }
-
-    #[test]
-    fn a_digest_is_announced_in_the_new_and_in_the_old_form() {
-        let base64 = STANDARD.encode([7; 32]);
-        for value in [
-            format!("sha-256=:{base64}:"),
-            format!("SHA-256={base64}"),
-            format!("sha-512=:AA==:, sha-256=:{base64}:"),
-        ] {
-            assert_eq!(
-                announced_digest(&value),
-                Some(Digest::from_bytes([7; 32])),
-                "{value}"
-            );
-        }
-        for value in [
-            "",
-            "sha-256",
-            "sha-256=:AA==:",
-            &format!("sha-512=:{base64}:"),
-        ] {
-            assert_eq!(announced_digest(value), None, "{value}");
-        }
     }
 }

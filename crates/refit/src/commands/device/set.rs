@@ -1,9 +1,10 @@
 //! `refit device set`: step 3 of the pattern, by hand.
 
 use serde_json::{Map, Value, json};
+use ureq::http::Method;
 
 use super::{Id, shown};
-use crate::client::Client;
+use crate::client::{Client, encoded};
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, hint};
 
@@ -39,19 +40,26 @@ impl Arguments {
             .iter()
             .map(|text| wish(text))
             .collect::<Result<Vec<_>, _>>()?;
-        let mut patch = Map::new();
-        for wish in wishes {
-            let (key, value) = match wish {
-                Wish::Release(release) => ("softwareURL".to_owned(), url_of(client, &release)?),
-                Wish::Url(url) => ("softwareURL".to_owned(), Value::String(url)),
-                Wish::Key(key, value) => (key, value),
-            };
-            if patch.insert(key.clone(), value).is_some() {
-                return Err(Failure::new(Kind::Usage, format!("{key} is given twice")));
+        let device = match wishes.as_slice() {
+            [Wish::Release(release)] => {
+                let path = format!("{}/software", self.id.path());
+                client.wish(
+                    Method::PUT,
+                    &path,
+                    &json!({ "release": release }),
+                    self.if_version,
+                )?
             }
-        }
-        let path = format!("{}/desired", self.id.path());
-        let device = client.patch(&path, &Value::Object(patch), self.if_version)?;
+            wishes => {
+                let path = format!("{}/desired", self.id.path());
+                client.wish(
+                    Method::PATCH,
+                    &path,
+                    &patch(client, wishes)?,
+                    self.if_version,
+                )?
+            }
+        };
         if device["online"] == false && !device["job"].is_null() {
             hint("it is not connected now; it is told when it subscribes");
         }
@@ -59,20 +67,30 @@ impl Arguments {
     }
 }
 
+/// Puts several wishes together.
+fn patch(client: &Client, wishes: &[Wish]) -> Result<Value, Failure> {
+    let mut patch = Map::new();
+    for wish in wishes {
+        let (key, value) = match wish {
+            Wish::Release(release) => ("softwareURL", url_of(client, release)?),
+            Wish::Url(url) => ("softwareURL", json!(url)),
+            Wish::Key(key, value) => (key.as_str(), value.clone()),
+        };
+        if patch.insert(key.into(), value).is_some() {
+            return Err(Failure::new(Kind::Usage, format!("{key} is given twice")));
+        }
+    }
+    Ok(Value::Object(patch))
+}
+
 fn url_of(client: &Client, release: &str) -> Result<Value, Failure> {
     let (name, version) = release.split_once('@').unwrap_or((release, ""));
-    let path = format!(
+    let found = client.get(&format!(
         "/api/v1/releases/{}/{}",
-        crate::client::encoded(name),
-        crate::client::encoded(version)
-    );
-    match client.get(&path) {
-        Ok(found) => Ok(found["softwareURL"].clone()),
-        Err(failure) if failure.kind == Kind::NotFound => {
-            Err(failure.next("see what there is: refit release list; add it: refit release add PATH --name NAME --version VERSION"))
-        }
-        Err(failure) => Err(failure),
-    }
+        encoded(name),
+        encoded(version)
+    ))?;
+    Ok(found["softwareURL"].clone())
 }
 
 fn wish(text: &str) -> Result<Wish, Failure> {

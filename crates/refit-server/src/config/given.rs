@@ -1,0 +1,99 @@
+//! A value as it was given, and how each kind of value is read: what is wrong is told with the place where it stands.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Error, Key, LogFormat};
+
+/// Where a value stood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    Flag,
+    Variable,
+    File(PathBuf),
+}
+
+/// A value as it was given.
+pub(super) struct Given {
+    pub(super) key: Key,
+    pub(super) text: String,
+    pub(super) origin: Origin,
+}
+impl Given {
+    pub(super) fn address(&self) -> Result<SocketAddr, Error> {
+        let text = match self.text.strip_prefix("localhost:") {
+            Some(port) => format!("127.0.0.1:{port}"),
+            None => self.text.clone(),
+        };
+        text.parse().map_err(|_| {
+            self.wrong(
+                "is not an address",
+                "write an IP address and a port: 127.0.0.1:8080; port 0 takes a free one",
+            )
+        })
+    }
+
+    pub(super) fn url(&self) -> Result<String, Error> {
+        let hint = "write it as http://host or https://host/prefix, without ? and #";
+        let bad = || self.wrong("is not a public URL", hint);
+        let uri: axum::http::Uri = self.text.parse().map_err(|_| bad())?;
+        let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
+        let has_host = uri.host().is_some_and(|host| !host.is_empty());
+        if !is_web || !has_host || uri.query().is_some() || self.text.contains(['#', '@']) {
+            return Err(bad());
+        }
+        Ok(self.text.trim_end_matches('/').to_owned())
+    }
+
+    pub(super) fn yes_or_no(&self) -> Result<bool, Error> {
+        match self.text.as_str() {
+            "true" | "1" | "yes" => Ok(true),
+            "false" | "0" | "no" => Ok(false),
+            _ => Err(self.wrong("is neither true nor false", "write true or false")),
+        }
+    }
+
+    pub(super) fn duration(&self) -> Result<Duration, Error> {
+        let bad = || {
+            self.wrong(
+                "is not a time of at least a second",
+                "write it as 90s, 30m or 1h",
+            )
+        };
+        let number = self
+            .text
+            .trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let seconds = match &self.text[number.len()..] {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            _ => return Err(bad()),
+        };
+        let count: u64 = number.parse().map_err(|_| bad())?;
+        match count.checked_mul(seconds) {
+            Some(total) if (1..=366 * 86_400).contains(&total) => Ok(Duration::from_secs(total)),
+            _ => Err(bad()),
+        }
+    }
+
+    pub(super) fn log_format(&self) -> Result<LogFormat, Error> {
+        match self.text.as_str() {
+            "human" => Ok(LogFormat::Human),
+            "json" => Ok(LogFormat::Json),
+            _ => Err(self.wrong("is not a log format", "write human or json")),
+        }
+    }
+
+    fn wrong(&self, problem: &str, hint: &str) -> Error {
+        let name = match &self.origin {
+            Origin::Flag => format!("--{}", self.key.name()),
+            Origin::Variable => self.key.variable(),
+            Origin::File(path) => format!("{} in {}", self.key.name(), path.display()),
+        };
+        Error {
+            what: format!("{name}: {:?} {problem}", self.text),
+            hint: hint.into(),
+        }
+    }
+}
