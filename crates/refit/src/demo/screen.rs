@@ -42,7 +42,7 @@ pub(super) const COLUMNS: usize = 96;
 const INDENT: usize = 9;
 
 /// Cells of a bar.
-const BAR: usize = 48;
+const BAR: usize = 44;
 
 /// How many events are shown if there is room.
 const EVENTS: usize = 9;
@@ -216,19 +216,38 @@ fn end(world: &World) -> Vec<Line> {
             Piece::To(2),
             text(Look::Plain, check.line()),
         ]);
-        let found = check.found.iter();
-        lines.extend(found.map(|found| vec![Piece::To(2), text(Look::Dim, found.clone())]));
+        let found = check
+            .found
+            .iter()
+            .flat_map(|found| wrapped(found, COLUMNS - 2));
+        lines.extend(found.map(|found| vec![Piece::To(2), text(Look::Dim, found)]));
     }
     if !world.closing.is_empty() {
         lines.push(vec![]);
     }
-    lines.extend(
-        world
-            .closing
-            .iter()
-            .map(|line| vec![text(Look::Strong, line.clone())]),
-    );
+    for (at, line) in world.closing.iter().enumerate() {
+        let look = if at == 0 { Look::Strong } else { Look::Plain };
+        lines.extend(wrapped(line, COLUMNS).map(|line| vec![text(look, line)]));
+    }
     lines
+}
+
+/// Breaks a text into lines, between words where that is possible; the blanks that it begins with stay.
+fn wrapped(text: &str, width: usize) -> impl Iterator<Item = String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_inclusive(' ') {
+        let length = word.trim_end().chars().count();
+        if used > 0 && used + length > width {
+            lines.push(String::new());
+            used = 0;
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push_str(word);
+        }
+        used += word.chars().count();
+    }
+    lines.into_iter().map(|line| line.trim_end().to_owned())
 }
 
 fn text(look: Look, text: impl Into<String>) -> Piece {
@@ -315,6 +334,13 @@ mod tests {
             .sum();
         assert_eq!(cells, BAR);
         assert!(plain(&line, 96).contains("1 went back"));
+    }
+
+    #[test]
+    fn long_texts_are_broken_between_words() {
+        let broken: Vec<String> = wrapped("  one two three", 9).collect();
+        assert_eq!(broken, ["  one two", "three"]);
+        assert_eq!(wrapped("", 9).collect::<Vec<_>>(), [""]);
     }
 
     #[test]

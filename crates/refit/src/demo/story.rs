@@ -1,15 +1,17 @@
 //! What happens, in order, and what must be true at the end.
 
+mod checks;
+
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::bundle::{self, NAME, NEW, OLD};
+use super::bundle::{NAME, NEW, OLD};
 use super::check::Check;
 use super::ledger::Compared;
 use super::stage::Stage;
 use super::world::{Tone, Wave, World, agent_name};
-use super::{Failure, Wanted, grouped, picture, screen};
+use super::{Failure, Wanted, fleet, grouped, picture, screen};
 
 /// The story. A step waits for its own end, so that the next one finds what it needs.
 pub(super) const STEPS: [Step; 8] = [
@@ -58,7 +60,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<bool, Failure> {
     }
     told?;
     let all_held = stage.world.checks.iter().all(Check::held);
-    close(&mut stage, wanted, all_held)?;
+    close(&mut stage, wanted, &plot, all_held)?;
     stage.show_end(all_held)?;
     if let Some(file) = &wanted.picture {
         draw(&stage.world, file)?;
@@ -193,22 +195,7 @@ fn the_server_is_killed_in_mid_flight(stage: &mut Stage, plot: &mut Plot) -> Res
     Ok(())
 }
 
-fn the_rest_of_the_fleet_arrives(stage: &mut Stage, plot: &mut Plot) -> Result<(), Failure> {
-    let bad = plot.bad;
-    stage.wait_for("gateways to have gone back where 2.0.0 is bad", |world| {
-        world
-            .agents
-            .get(bad)
-            .is_some_and(|agent| agent.note.is_some() && agent.stage == "idle")
-    })?;
-    let note = stage
-        .world
-        .agents
-        .get(bad)
-        .and_then(|agent| agent.note.clone())
-        .unwrap_or_default();
-    let text = format!("{} is back on {OLD}: {}", agent_name(bad), one_line(&note));
-    stage.world.tell(Tone::Bad, text);
+fn the_rest_of_the_fleet_arrives(stage: &mut Stage, _: &mut Plot) -> Result<(), Failure> {
     stage.wait_for("everybody to have ended with 2.0.0", |world| {
         is_over(world, 1)
     })?;
@@ -270,12 +257,7 @@ fn everything_is_checked(stage: &mut Stage, plot: &mut Plot) -> Result<(), Failu
     Ok(())
 }
 
-/// The reason's first line is enough on a screen.
-fn one_line(text: &str) -> String {
-    text.replace('\n', "; ")
-}
-
-fn close(stage: &mut Stage, wanted: &Wanted, all_held: bool) -> Result<(), Failure> {
+fn close(stage: &mut Stage, wanted: &Wanted, plot: &Plot, all_held: bool) -> Result<(), Failure> {
     let world = &stage.world;
     let held = world.checks.iter().filter(|check| check.held()).count();
     let mut closing = vec![format!(
@@ -289,165 +271,35 @@ fn close(stage: &mut Stage, wanted: &Wanted, all_held: bool) -> Result<(), Failu
         closing.push("This is a fault of Refit. Please report it with this output.".into());
     }
     if wanted.stay {
-        let exe = std::env::current_exe().map_err(Failure::system("find this program"))?;
-        closing.extend(to_try(&exe, &stage.data()));
+        closing.extend(to_try(&typed()?, &stage.data(), plot));
     }
     stage.world.closing = closing;
+    stage.world.is_told = true;
     Ok(())
 }
 
 /// Three commands that work while the demo stays.
-fn to_try(exe: &Path, data: &Path) -> Vec<String> {
-    let refit = exe.display();
+fn to_try(refit: &Path, data: &Path, plot: &Plot) -> Vec<String> {
+    let refit = refit.display();
     vec![
         String::new(),
         "It goes on until Ctrl-C. To try, in another terminal:".into(),
         format!("  export REFIT_DATA={}", data.display()),
+        format!("  {refit} device why {}", agent_name(plot.bad)),
+        format!("  {refit} device set {} {NAME}@{OLD}", fleet::name(0)),
         format!("  {refit} job list --status FAILED"),
-        format!(
-            "  {refit} device set {} {NAME}@{OLD}",
-            super::fleet::name(6)
-        ),
-        format!("  {refit} device list"),
     ]
+}
+
+/// This program, as somebody in the same directory would type it.
+fn typed() -> Result<PathBuf, Failure> {
+    let exe = std::env::current_exe().map_err(Failure::system("find this program"))?;
+    let here = std::env::current_dir().unwrap_or_default();
+    Ok(exe.strip_prefix(here).map(Path::to_owned).unwrap_or(exe))
 }
 
 fn draw(world: &World, file: &Path) -> Result<(), Failure> {
     let lines = screen::lines(world, usize::MAX);
     let title = "The screen of refit demo at its end: two releases, every agent, the last events, and the checks that held";
     fs::write(file, picture::svg(&lines, title)).map_err(Failure::system("write the picture"))
-}
-
-mod checks {
-    //! Those of the checks that look at more than one thing.
-
-    use std::collections::BTreeMap;
-
-    use super::{Check, NAME, NEW, OLD, Stage, World, agent_name, bundle, one_line};
-    use crate::demo::api::{Device, Job};
-    use crate::demo::fleet;
-
-    /// Two jobs for everybody, one for each release, and all of them ended.
-    pub(super) fn ended_once(world: &World, jobs: &BTreeMap<String, Job>) -> Check {
-        let mut faults = Vec::new();
-        let mut found: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        for (id, job) in jobs {
-            if !matches!(job.status.as_str(), "SUCCEEDED" | "FAILED") {
-                faults.push(format!("job {id} of {} is {}", job.device, job.status));
-            }
-            let release = job.release.as_deref().unwrap_or("unknown software");
-            *found.entry((&job.device, release)).or_default() += 1;
-        }
-        let releases = [OLD, NEW].map(|version| format!("{NAME}@{version}"));
-        for id in everybody(world) {
-            for release in &releases {
-                match found.get(&(id.as_str(), release.as_str())) {
-                    Some(1) => {}
-                    count => faults.push(format!(
-                        "{id} has {} jobs for {release}",
-                        count.unwrap_or(&0)
-                    )),
-                }
-            }
-        }
-        Check::of_all("every job ended, and ended once", 2 * world.fleet(), faults)
-    }
-
-    /// What the server says a device runs is what the device runs.
-    pub(super) fn believes_what_is(world: &World, devices: &BTreeMap<String, Device>) -> Check {
-        let runs = world.agents.iter().map(|agent| &agent.runs);
-        let runs = runs.chain(world.devices.iter().map(|device| &device.runs));
-        let fault = |(id, runs): (String, &Option<String>)| {
-            let runs = runs.as_ref().map(|version| format!("{NAME}@{version}"));
-            let seen = devices.get(&id);
-            let reported = seen.and_then(|device| device.reported.clone());
-            let shown = |what: &Option<String>| what.clone().unwrap_or_else(|| "nothing".into());
-            if reported != runs {
-                return Some(format!(
-                    "{id} runs {}, and the server has {}",
-                    shown(&runs),
-                    shown(&reported)
-                ));
-            }
-            let is_online = seen.is_some_and(|device| device.online);
-            (!is_online).then(|| format!("{id} is connected, and the server does not see it"))
-        };
-        let faults = everybody(world).zip(runs).filter_map(fault).collect();
-        Check::of_all(
-            "the server knows what everybody runs",
-            world.fleet(),
-            faults,
-        )
-    }
-
-    /// What `current` names is the release that the agent says it runs, byte for byte.
-    pub(super) fn is_whole(stage: &Stage) -> Check {
-        let agents = &stage.world.agents;
-        let fault = |(number, agent): (usize, &crate::demo::world::Agent)| {
-            let version = agent.runs.as_deref()?;
-            let current = stage.root(number).join("current");
-            let why = bundle::difference(&stage.tree(version), &current)?;
-            Some(format!("{}: {why}", agent.id))
-        };
-        let faults = agents.iter().enumerate().filter_map(fault).collect();
-        Check::of_all(
-            "every agent runs a whole release, byte for byte",
-            agents.len(),
-            faults,
-        )
-    }
-
-    /// The agent that was killed in mid-install runs the new release.
-    pub(super) fn recovered(stage: &Stage, victim: usize, killed_while: &str) -> Check {
-        let runs = stage
-            .world
-            .agents
-            .get(victim)
-            .and_then(|agent| agent.runs.clone());
-        let found = format!(
-            "{}, killed in mid-install ({killed_while}), runs {}",
-            agent_name(victim),
-            runs.as_deref().unwrap_or("nothing")
-        );
-        Check::of_one(
-            "the agent that was killed has recovered",
-            runs.as_deref() == Some(NEW),
-            found,
-        )
-    }
-
-    /// Where the new release is bad, the old one runs, and everybody is told why.
-    pub(super) fn went_back(
-        world: &World,
-        bad: usize,
-        jobs: &BTreeMap<String, Job>,
-        why: Option<String>,
-    ) -> Check {
-        let id = agent_name(bad);
-        let runs = world.agents.get(bad).and_then(|agent| agent.runs.clone());
-        let job = jobs
-            .values()
-            .find(|job| job.device == id && job.status == "FAILED");
-        let reason = job.and_then(|job| job.reason.clone()).unwrap_or_default();
-        let held = runs.as_deref() == Some(OLD) && reason.contains("modem") && why.is_some();
-        let mut check = Check::of_one(
-            "where the release is bad, the former one runs, and why is said",
-            held,
-            format!(
-                "{id} runs {}: {}",
-                runs.unwrap_or_default(),
-                one_line(&reason)
-            ),
-        );
-        check
-            .found
-            .extend(why.map(|why| format!("refit device why {id}: {}", one_line(&why))));
-        check
-    }
-
-    /// All IDs, agents first.
-    fn everybody(world: &World) -> impl Iterator<Item = String> {
-        let agents = (0..world.agents.len()).map(agent_name);
-        agents.chain((0..world.devices.len()).map(fleet::name))
-    }
 }

@@ -1,5 +1,7 @@
 //! What is known at a moment: everything that the screen shows and the story waits for. News goes in, nothing is done.
 
+mod agent;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -8,6 +10,8 @@ use super::check::Check;
 use super::fleet::{self, Told};
 use super::ledger::{Ledger, Word};
 use super::news::News;
+
+pub(super) use agent::Agent;
 
 /// How many events are kept; older ones have been told.
 const EVENTS_KEPT: usize = 64;
@@ -44,6 +48,8 @@ pub(super) struct World {
     pub(super) checks: Vec<Check>,
     /// What to show below everything, at the end.
     pub(super) closing: Vec<String>,
+    /// The story is over: what happens now is no longer counted.
+    pub(super) is_told: bool,
     job_waves: BTreeMap<String, usize>,
 }
 
@@ -69,31 +75,6 @@ pub(super) struct Device {
     pub(super) runs: Option<String>,
 }
 
-/// What is known of an agent.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Agent {
-    /// Its device ID.
-    pub(super) id: String,
-    /// Whether its process runs.
-    pub(super) is_alive: bool,
-    /// Whether it is connected.
-    pub(super) is_up: bool,
-    /// The last step that it told of; `idle` if it has nothing to do.
-    pub(super) stage: String,
-    /// The job that it last worked on.
-    pub(super) job: Option<String>,
-    /// The version that it works on.
-    pub(super) to: Option<String>,
-    /// How the job ended, if that is not acknowledged yet.
-    pub(super) ending: Option<Word>,
-    /// The version that it runs.
-    pub(super) runs: Option<String>,
-    /// Why it went back, or that it was killed.
-    pub(super) note: Option<String>,
-    /// How often it was killed.
-    pub(super) kills: usize,
-}
-
 /// How far the fleet is with one release.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wave {
@@ -107,23 +88,6 @@ pub(super) struct Wave {
     pub(super) done: usize,
     /// How many ended without it, acknowledged.
     pub(super) failed: usize,
-}
-
-impl Agent {
-    /// What it is doing, in a word for people.
-    pub(super) fn doing(&self) -> &'static str {
-        match self.stage.as_str() {
-            "fetching" => "downloading",
-            "writing" => "unpacking",
-            "fenced" => "asking leave",
-            "switching" => "switching",
-            "checking" => "self-test",
-            "confirming" => "confirming",
-            "going-back" => "going back",
-            "idle" => "idle",
-            _ => "starting",
-        }
-    }
 }
 
 impl Wave {
@@ -178,6 +142,7 @@ impl World {
             happened: 0,
             checks: Vec::new(),
             closing: Vec::new(),
+            is_told: false,
             job_waves: BTreeMap::new(),
         }
     }
@@ -247,7 +212,10 @@ impl World {
         match told {
             Told::Up => device.is_up = true,
             Told::Down => device.is_up = false,
-            Told::Runs(version) => device.runs = Some(version.clone()),
+            Told::Runs(version) => {
+                device.runs = Some(version.clone());
+                self.tell_arrival(&fleet::name(number), version);
+            }
             Told::Began { job, version } => self.began_job(job, version),
             Told::Fetched(bytes) => {
                 self.downloads += 1;
@@ -289,79 +257,64 @@ impl World {
         }
     }
 
-    /// Understands the lines that an agent writes: `refit-agent: job ID: stage firmware 2.0.0`.
     fn hear_agent(&mut self, number: usize, line: &str) {
-        let Some(line) = line.strip_prefix("refit-agent: ") else {
+        let Some(agent) = self.agents.get_mut(number) else {
             return;
         };
-        if let Some((job, rest)) = line
-            .strip_prefix("job ")
-            .and_then(|rest| rest.split_once(": "))
+        let step = agent::read(line);
+        if let agent::Line::Doing { job, what, .. } = &step
+            && let Some(version) = known_version(what)
         {
-            let (job, rest) = (job.to_owned(), rest.to_owned());
-            return self.hear_step(number, job, &rest);
-        }
-        let Some(agent) = self.agents.get_mut(number) else {
-            return;
-        };
-        match line.split([':', ' ']).next() {
-            Some("connected") => agent.is_up = true,
-            Some("not" | "stopped") => agent.is_up = false,
-            Some("idle") => self.agent_closed(number),
-            _ => {}
-        }
-    }
-
-    fn hear_step(&mut self, number: usize, job: String, step: &str) {
-        let (stage, what) = step.split_once(' ').unwrap_or((step, ""));
-        let version = what
-            .rsplit(' ')
-            .next()
-            .and_then(|v| wave_of(v).map(|wave| (wave, v)));
-        if let Some((_, version)) = version {
-            self.began_job(&job, version);
-        }
-        let Some(agent) = self.agents.get_mut(number) else {
-            return;
-        };
-        if let Some((_, version)) = version {
             agent.to = Some(version.to_owned());
+            self.began_job(job, version);
         }
-        if stage.starts_with("SUCCESS") {
-            agent.ending = Some(Word::Success);
-        } else if stage.starts_with("FAILURE") {
-            agent.ending = Some(Word::Failure);
-        } else {
-            stage.clone_into(&mut agent.stage);
+        let Some(agent) = self.agents.get_mut(number) else {
+            return;
+        };
+        if let Some(word) = agent.hear(step) {
+            self.agent_closed(number, word);
         }
-        if stage == "going-back" {
-            agent.note = Some(what.to_owned());
-        }
-        agent.job = Some(job);
     }
 
     /// The agent has closed its job, which it does when the end was accepted.
-    fn agent_closed(&mut self, number: usize) {
+    fn agent_closed(&mut self, number: usize, word: Word) {
         let Some(agent) = self.agents.get_mut(number) else {
             return;
         };
-        "idle".clone_into(&mut agent.stage);
-        let Some(word) = agent.ending.take() else {
-            return;
-        };
-        if word == Word::Success {
-            agent.runs = agent.to.take();
-            agent.note = None;
-        }
-        agent.to = None;
+        let to = agent.to.take();
         let (id, job) = (agent.id.clone(), agent.job.clone().unwrap_or_default());
+        if word == Word::Success {
+            agent.runs = to;
+            agent.note = None;
+            let runs = agent.runs.clone().unwrap_or_default();
+            self.tell_arrival(&id, &runs);
+        } else {
+            let runs = agent.runs.clone().unwrap_or_default();
+            let note = agent.note.clone().unwrap_or_default();
+            let last = note.lines().last().unwrap_or_default();
+            let text = format!("{id} has gone back to {runs}: {last}");
+            self.tell(Tone::Bad, text);
+        }
         self.acknowledged(&id, &job, word);
+    }
+
+    /// While the story is told, arrivals are only counted.
+    fn tell_arrival(&mut self, id: &str, version: &str) {
+        if self.is_told {
+            self.tell(Tone::Good, format!("{id} runs {version}"));
+        }
     }
 }
 
 /// What the agent with this number is called.
 pub(super) fn agent_name(number: usize) -> String {
     format!("gateway-{:02}", number + 1)
+}
+
+/// Returns the version that a text ends with, if it is one of the story's.
+fn known_version(text: &str) -> Option<&str> {
+    let version = text.rsplit(' ').next()?;
+    wave_of(version).map(|_| version)
 }
 
 /// The index of the wave that brings a version.
