@@ -148,6 +148,11 @@ pub fn openapi() -> String {
     text
 }
 
+/// Writes the page of the reference about problems, as it is committed.
+pub fn problems() -> String {
+    error::page()
+}
+
 /// Makes the routes of a server.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let (api, _) = api().split_for_parts();

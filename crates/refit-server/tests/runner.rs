@@ -14,10 +14,10 @@ mod jobs;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
-mod openapi;
-#[cfg(test)]
 mod probes;
 #[cfg(test)]
 mod problems;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod releases;

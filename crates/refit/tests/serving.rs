@@ -193,3 +193,66 @@ fn the_log_never_holds_a_token_or_a_grant() {
         "{log}"
     );
 }
+
+/// Lets a running program write no file any longer than this, as a quota would.
+fn limit_files(child: &Child, bytes: u64) {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let limit = Rlimit {
+        current: Some(bytes),
+        maximum: Some(bytes),
+    };
+    prlimit(Pid::from_raw(child.id() as i32), Resource::Fsize, limit).unwrap();
+}
+
+#[test]
+fn a_store_that_fails_ends_the_server_with_the_reason_and_loses_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    // Without the signal a write past the limit is an error like any other.
+    let mut child = Command::new("sh")
+        .args([
+            "-c",
+            "trap '' XFSZ; exec \"$@\"",
+            "sh",
+            env!("CARGO_BIN_EXE_refit"),
+        ])
+        .args([
+            "serve",
+            "--dev",
+            "--http",
+            "127.0.0.1:0",
+            "--mqtt",
+            "127.0.0.1:0",
+            "--data",
+        ])
+        .arg(&data)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    announced(&mut child);
+    let set = |value: &str| {
+        let set = ["device", "set", "lamp-7", value, "--json"];
+        refit().env("REFIT_DATA", &data).args(set).output().unwrap()
+    };
+    assert!(set("level=1").status.success());
+    limit_files(&child, 1);
+    assert!(!set("level=2").status.success());
+    let output = child.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("acknowledged nothing that is not durable")
+            && said.contains("start it again"),
+        "{said}"
+    );
+    let mut again = serve(&data).spawn().unwrap();
+    announced(&mut again);
+    let device: Value = serde_json::from_slice(&set("other=3").stdout).unwrap();
+    assert_eq!(
+        device["desired"],
+        serde_json::json!({"level": 1, "other": 3})
+    );
+    signal(&again, "-TERM");
+    assert!(again.wait().unwrap().success());
+}

@@ -47,7 +47,6 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    #[cfg(test)]
     const ALL: [Self; 30] = [
         Self::BadRequest,
         Self::BadQuery,
@@ -162,6 +161,21 @@ impl Kind {
             _ => Self::Internal,
         }
     }
+}
+
+/// Writes the table for the reference.
+pub(super) fn page() -> String {
+    let mut page = String::from(
+        "# Problems of the HTTP API\n\n\
+         Every answer that is not a success is a problem document (RFC 9457, `application/problem+json`). `code` is for \
+         programs, and stays; `type` is `urn:refit:problem:` and the code; `detail` says what is wrong with this request \
+         and what to do next; `instance` names the request as the log of the server does, and as the header \
+         `X-Request-ID` of the answer.\n\n| status | code | title |\n| --- | --- | --- |\n",
+    );
+    for (status, code, title) in Kind::ALL.map(Kind::row) {
+        page = format!("{page}| {status} | `{code}` | {title} |\n");
+    }
+    page
 }
 
 /// A problem: its kind, what is wrong and what to do next, and what a program may want to know.

@@ -37,7 +37,9 @@ pub(crate) fn run(command: Command, client: &Client, output: Output) -> Result<(
         } => {
             let path = match (device, status) {
                 (Some(device), _) => format!("/api/v1/devices/{device}/jobs"),
-                (None, Some(status)) => format!("/api/v1/jobs?status={}", encoded(&status)),
+                (None, Some(status)) => {
+                    format!("/api/v1/jobs?status={}", encoded(&status.to_uppercase()))
+                }
                 (None, None) => "/api/v1/jobs".into(),
             };
             let jobs = client.get_all(&path, limit.max(1))?;
