@@ -224,3 +224,29 @@ fn bytes_go_with_the_last_release_that_names_them() {
     ask(&server, "DELETE", "/api/v1/releases/firmware/1.0.1", "").is(204);
     assert_eq!(files(&server), 0);
 }
+
+#[test]
+fn more_uploads_than_can_be_written_are_put_off() {
+    let server = TestServer::start();
+    let begin = |number: usize| {
+        let mut stream = TcpStream::connect(server.http_address()).unwrap();
+        let head = format!(
+            "POST /api/v1/releases?name=firmware&version={number} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {}\r\nContent-Length: 2\r\n\r\nx",
+            server.token()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    };
+    let mut under_way: Vec<TcpStream> = (0..8).map(begin).collect();
+    while files(&server) < 8 {
+        std::thread::yield_now();
+    }
+    let put_off = post(&server, "name=firmware&version=9", &[], b"ab");
+    put_off.is_problem(429, "too_many");
+    assert_eq!(put_off.header("retry-after"), "10");
+    under_way[0].write_all(b"y").unwrap();
+    let mut start = [0; 12];
+    under_way[0].read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 201");
+    post(&server, "name=firmware&version=9", &[], b"ab").is(201);
+}

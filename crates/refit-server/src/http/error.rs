@@ -342,6 +342,41 @@ mod tests {
     }
 
     #[test]
+    fn a_store_that_cannot_write_says_whether_to_try_again() {
+        let broken = Failure::Broken("an I/O error".into());
+        let corrupt = Failure::Corrupt("a byte".into());
+        for (failure, kind) in [
+            (Failure::Full, Kind::DiskFull),
+            (Failure::Busy, Kind::Unavailable),
+            (Failure::Closed, Kind::Unavailable),
+            (broken, Kind::Unavailable),
+            (corrupt, Kind::Internal),
+        ] {
+            assert_eq!(Problem::of_store(failure).kind, kind);
+        }
+    }
+
+    #[test]
+    fn what_the_engine_refuses_keeps_its_number() {
+        use Code::{Conflict, Forbidden, Internal, Malformed, NotFound, TooLarge, TooMany};
+        use Code::{Unauthenticated, Unavailable, Unprocessable};
+        for code in [
+            Malformed,
+            Unauthenticated,
+            Forbidden,
+            NotFound,
+            Conflict,
+            TooLarge,
+            Unprocessable,
+            TooMany,
+            Internal,
+            Unavailable,
+        ] {
+            assert_eq!(Kind::of_code(code).status().as_u16(), code.number());
+        }
+    }
+
+    #[test]
     fn a_problem_says_what_and_for_which_request() {
         let problem = Problem::new(Kind::NoJob, "look again").with("jobID", "j1");
         let document: Value = serde_json::from_slice(&problem.write("7f")).unwrap();
