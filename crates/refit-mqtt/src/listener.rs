@@ -12,10 +12,10 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::driver::{House, run};
+use crate::driver::{Connection, House};
 use crate::figures::{Figures, rise};
 use crate::identity::Gate;
-use crate::quota::{Quota, Register};
+use crate::quota::{Quota, Register, TICK};
 
 /// Connections that the kernel keeps for us before we accept them. With fewer, a fleet that comes back at once loses
 /// its first SYNs and waits seconds (measured: with 100, a second at the 99th percentile).
@@ -38,11 +38,12 @@ pub struct Parts {
     pub quota: Quota,
 }
 
-/// A listening endpoint. Dropping it stops accepting, and leaves open connections alone.
+/// A listening endpoint. Dropping it stops accepting; open connections stay, without deadlines, until the runtime ends.
 pub struct Endpoint {
     address: SocketAddr,
     house: Arc<House>,
     accepting: JoinHandle<()>,
+    ringing: JoinHandle<()>,
 }
 
 impl Endpoint {
@@ -64,6 +65,7 @@ impl Endpoint {
         let accepting = tokio::spawn(accept(listener, Arc::clone(&house)));
         Ok(Self {
             address,
+            ringing: tokio::spawn(ring(Arc::clone(&house))),
             house,
             accepting,
         })
@@ -99,6 +101,7 @@ impl Endpoint {
 impl Drop for Endpoint {
     fn drop(&mut self) {
         self.accepting.abort();
+        self.ringing.abort();
     }
 }
 
@@ -126,6 +129,14 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+/// Wakes connections that are due.
+async fn ring(house: Arc<House>) {
+    loop {
+        tokio::time::sleep(TICK).await;
+        house.register.ring(house.now());
+    }
+}
+
 async fn accept(listener: TcpListener, house: Arc<House>) {
     let mut is_failing = false;
     loop {
@@ -137,7 +148,8 @@ async fn accept(listener: TcpListener, house: Arc<House>) {
                 let stopping = Arc::clone(&house.stopping).notified_owned();
                 if let Some(ticket) = house.register.enter() {
                     let house = Arc::clone(&house);
-                    drop(tokio::spawn(run(stream, peer, house, ticket, stopping)));
+                    let connection = Connection::new(stream, peer, house, ticket, stopping);
+                    drop(tokio::spawn(connection));
                 }
             }
             Err(error) if is_of_one_connection(&error) => {}

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::task::Waker;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -44,7 +45,14 @@ impl Default for Quota {
     }
 }
 
-/// The open connections: how many, and the seats of those that are welcome, to close them when the server stops.
+/// How often alarms are looked at. A deadline may be met by twice this too late, never too early.
+pub(crate) const TICK: Duration = Duration::from_millis(250);
+
+/// An alarm that is not set.
+const NEVER: u32 = u32::MAX;
+
+/// The open connections: how many, when each wants to be woken, and the seats of those that are welcome, to close them
+/// when the server stops.
 pub(crate) struct Register {
     figures: Arc<Figures>,
     connections_max: usize,
@@ -53,9 +61,12 @@ pub(crate) struct Register {
     pub(crate) empty: Notify,
 }
 
-/// Eight bytes for a connection.
+/// For each connection 28 bytes, where a timer of the runtime takes 120. The alarms stand by themselves, so that
+/// looking at a million of them is reading 4 MB.
 #[derive(Default)]
 struct Slots {
+    alarms: Vec<u32>,
+    wakers: Vec<Option<Waker>>,
     seats: Vec<Weak<Seat>>,
     free: Vec<u32>,
     taken: usize,
@@ -90,7 +101,25 @@ impl Register {
         Some(Ticket {
             register: Arc::clone(self),
             slot,
+            alarm: NEVER,
         })
+    }
+
+    /// Wakes whoever is due, this many milliseconds after the start.
+    pub(crate) fn ring(&self, now: u64) {
+        let tick = (now / TICK_MS) as u32;
+        let mut due = Vec::new();
+        {
+            let mut slots = self.slots.lock();
+            let Slots { alarms, wakers, .. } = &mut *slots;
+            for (alarm, waker) in alarms.iter_mut().zip(wakers) {
+                if *alarm <= tick {
+                    *alarm = NEVER;
+                    due.extend(waker.take());
+                }
+            }
+        }
+        due.into_iter().for_each(Waker::wake);
     }
 
     /// Closes all seats, now and as they come.
@@ -114,6 +143,8 @@ impl Slots {
     fn take(&mut self) -> u32 {
         self.taken += 1;
         self.free.pop().unwrap_or_else(|| {
+            self.alarms.push(NEVER);
+            self.wakers.push(None);
             self.seats.push(Weak::new());
             // `connections_max` is far below what this cuts off.
             (self.seats.len() - 1) as u32
@@ -125,9 +156,27 @@ impl Slots {
 pub(crate) struct Ticket {
     register: Arc<Register>,
     slot: u32,
+    /// What the alarm was last set for. It may ring too early for what is due by now, never too late.
+    alarm: u32,
 }
 
+const TICK_MS: u64 = TICK.as_millis() as u64;
+
 impl Ticket {
+    /// Sees to it that the task is woken at this time, or before.
+    pub(crate) fn wake_at(&mut self, due: u64, now: u64, waker: &Waker) {
+        let due = due.div_ceil(TICK_MS) as u32;
+        let has_rung = self.alarm <= (now / TICK_MS) as u32;
+        if due >= self.alarm && !has_rung {
+            return;
+        }
+        self.alarm = due;
+        let mut slots = self.register.slots.lock();
+        slots.alarms[self.slot as usize] = due;
+        // Another waker of the same task, if there is one, does as well.
+        slots.wakers[self.slot as usize].get_or_insert_with(|| waker.clone());
+    }
+
     /// Notes the seat, so that stopping reaches it.
     pub(crate) fn seated(&self, seat: &Arc<Seat>) {
         let stopping = {
@@ -144,13 +193,16 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.register.figures.live.fetch_sub(1, Ordering::Relaxed);
-        let empty = {
+        let (waker, empty) = {
             let mut slots = self.register.slots.lock();
+            slots.alarms[self.slot as usize] = NEVER;
+            let waker = slots.wakers[self.slot as usize].take();
             slots.seats[self.slot as usize] = Weak::new();
             slots.free.push(self.slot);
             slots.taken -= 1;
-            slots.stopping && slots.taken == 0
+            (waker, slots.stopping && slots.taken == 0)
         };
+        drop(waker);
         if empty {
             self.register.empty.notify_waiters();
         }
@@ -172,6 +224,37 @@ mod tests {
         assert_eq!((third.slot, register.len()), (0, 2));
         drop((second, third));
         assert_eq!(register.len(), 0);
+    }
+
+    struct Count(std::sync::atomic::AtomicU32);
+
+    impl std::task::Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn an_alarm_rings_once_and_not_before_its_time() {
+        let register = Arc::new(Register::new(Arc::default(), 2));
+        let mut ticket = register.enter().unwrap();
+        let count = Arc::new(Count(0.into()));
+        let waker = Waker::from(Arc::clone(&count));
+        let rings = |now| {
+            let before = count.0.load(Ordering::Relaxed);
+            register.ring(now);
+            count.0.load(Ordering::Relaxed) - before
+        };
+        ticket.wake_at(1001, 0, &waker);
+        // Later than it is set for: it rings first, and is set anew then.
+        ticket.wake_at(2000, 900, &waker);
+        assert_eq!([rings(1000), rings(1250), rings(1500)], [0, 1, 0]);
+        ticket.wake_at(2000, 1500, &waker);
+        ticket.wake_at(1600, 1500, &waker);
+        assert_eq!([rings(1700), rings(1750), rings(9000)], [0, 1, 0]);
+        ticket.wake_at(9500, 9000, &waker);
+        drop(ticket);
+        assert_eq!(rings(10_000), 0);
     }
 
     #[test]

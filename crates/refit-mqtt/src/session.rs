@@ -80,7 +80,6 @@ pub enum Note {
 #[derive(Debug)]
 pub struct Session {
     voice: Voice,
-    limits: &'static Limits,
     /// Our QoS 1 messages that may be unacknowledged at once.
     window: u16,
     /// Seconds; 0: none.
@@ -164,7 +163,7 @@ impl Session {
 
     /// Tells whether more packets are welcome now: not while too much of what was said before is undecided.
     pub fn is_listening(&self, calls: &impl Calls) -> bool {
-        calls.pending() < self.limits.undecided_max
+        calls.pending() < self.limits().undecided_max
     }
 
     fn publish(
@@ -253,6 +252,13 @@ impl Session {
                 | Kind::GetAccepted
                 | Kind::GetRejected => Err(Verdict::OUR_TOPIC),
             },
+        }
+    }
+
+    fn limits(&self) -> &'static Limits {
+        match self.subscriptions {
+            Subscriptions::Device(_) => &limits::DEVICE,
+            Subscriptions::Application(_) => &limits::APPLICATION,
         }
     }
 

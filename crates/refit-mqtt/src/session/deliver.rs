@@ -56,8 +56,9 @@ impl Session {
             self.write(&message, qos, calls, out);
             return Ok(());
         }
+        let waiting_max = self.limits().waiting_max;
         let outbound = self.outbound.get_or_insert_default();
-        if outbound.waiting() >= self.limits.waiting_max {
+        if outbound.waiting() >= waiting_max {
             return Err(End::asked(Close::TooSlow));
         }
         outbound.wait(message);

@@ -119,7 +119,6 @@ fn welcome(
                 .map_or(u32::MAX, NonZeroU32::get),
             explains: connect.properties.request_problem_information() != Some(false),
         },
-        limits,
         window: connect
             .properties
             .receive_maximum()

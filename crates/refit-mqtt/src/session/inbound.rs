@@ -98,10 +98,10 @@ impl Session {
             return Ok(());
         };
         let exceeded = match self.voice.version {
-            Version::V5 => inbound.outstanding() >= usize::from(self.limits.receive_maximum),
+            Version::V5 => inbound.outstanding() >= usize::from(self.limits().receive_maximum),
             Version::V311 => {
                 matches!(delivery, Delivery::ExactlyOnce { .. })
-                    && inbound.outstanding() >= self.limits.unreleased_max
+                    && inbound.outstanding() >= self.limits().unreleased_max
             }
         };
         if exceeded {
