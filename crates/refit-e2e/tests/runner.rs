@@ -6,6 +6,7 @@
     reason = "a test says so when it fails"
 )]
 
+mod demo;
 mod house;
 mod kill_the_server;
 mod nine_steps;
