@@ -129,3 +129,33 @@ fn a_job_that_was_never_sent_has_no_late_words() {
         "#,
     );
 }
+
+#[test]
+fn a_late_success_that_completes_a_newer_job_is_no_word_about_that_job() {
+    play(
+        r#"
+        device subscribes      -> nothing
+        operator desires v2    -> accepted 1 j1 SENT, delta j1 v2
+        operator desires v3    -> accepted 2 j2 SENT, j1 SUPERSEDED, delta j2 v3
+        operator desires v2    -> accepted 3 j3 SENT, j2 SUPERSEDED, delta j3 v2
+        device says j1 SUCCESS -> rejected 409, j3 SUCCEEDED, late success of j1
+        device says j2 SUCCESS -> rejected 409, j4 SENT, delta j4 v2, late success of j2
+        record                 -> version 5, desired v2, reported v3
+        device says j4 SUCCESS -> accepted 6 j4 SUCCEEDED
+        "#,
+    );
+}
+
+#[test]
+fn a_fall_from_a_late_success_is_a_fall() {
+    play(
+        r#"
+        device subscribes      -> nothing
+        operator desires v2    -> accepted 1 j1 SENT, delta j1 v2
+        operator cancels       -> j1 CANCELLED
+        device says j1 SUCCESS -> rejected 409, late success of j1
+        device reports v1      -> accepted 3, reverted from j1
+        why                    -> reverted
+        "#,
+    );
+}

@@ -22,7 +22,18 @@ pub(super) fn keep_no_grant(reported: &mut Map<String, Value>) {
     }
 }
 
-/// The device runs this software, whatever became of the job that it names: as good as a bare report.
+/// How a device says which software it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Says {
+    /// Without naming a job.
+    Bare,
+    /// As part of its word about the newest job.
+    WithJob,
+    /// By the late SUCCESS of a job that had ended.
+    Late,
+}
+
+/// The device runs the software of a job that had ended otherwise.
 pub(super) fn runs(draft: &mut Draft<'_, '_>, software_url: String) {
     let mut patch = Map::new();
     patch.insert(
@@ -30,16 +41,17 @@ pub(super) fn runs(draft: &mut Draft<'_, '_>, software_url: String) {
         Value::String(without_grant(&software_url)),
     );
     if merge_states(draft, None, Some(patch)).reported.is_some() {
-        software_reported(draft, true);
+        software_reported(draft, Says::Late);
     }
 }
 
-/// The device runs other software than before. `bare`: it did not say so as the end of the open job (semantics 29).
-pub(super) fn software_reported(draft: &mut Draft<'_, '_>, bare: bool) {
+/// The device runs other software than before. If it did not say so as the end of the open job, that completes a job
+/// which it never acknowledged (semantics 29).
+pub(super) fn software_reported(draft: &mut Draft<'_, '_>, says: Says) {
     if !delta::software_differs(draft.record) {
         draft.record.withheld = None;
     }
-    let completes = bare
+    let completes = says != Says::WithJob
         && draft.record.job.as_ref().is_some_and(|job| {
             !job.acknowledged()
                 && draft
@@ -48,12 +60,13 @@ pub(super) fn software_reported(draft: &mut Draft<'_, '_>, bare: bool) {
                     .is_some_and(|url| same(url, &job.software_url))
         });
     if completes {
-        job::end(draft, Status::Succeeded, None, true);
+        // A late word is about another job: of this one the device has not spoken, and may still do what came before it.
+        job::end(draft, Status::Succeeded, None, says == Says::Bare);
     }
     if draft.record.job.is_some() || draft.record.withheld.is_some() {
         return;
     }
-    match reverted_from(draft.record) {
+    match reverted_from(draft.record).filter(|_| says != Says::Late) {
         Some(job) => {
             draft.decision.events.push(Event::Reverted(job.clone()));
             draft.record.withheld = Some(Withheld::Reverted { job });
@@ -65,7 +78,7 @@ pub(super) fn software_reported(draft: &mut Draft<'_, '_>, bare: bool) {
 /// Returns the job that had brought the desired software, if the device has fallen back from it.
 fn reverted_from(record: &Record) -> Option<JobId> {
     let last = record.past.last()?;
-    let had = last.status == Status::Succeeded
+    let had = (last.status == Status::Succeeded || last.late_success)
         && record
             .desired_software()
             .is_some_and(|url| same(url, &last.software_url));

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::decide::Draft;
 use crate::decide::acknowledge::{self, Heard, Word, acknowledge};
 use crate::decide::desire::{self, Wish};
-use crate::decide::report;
+use crate::decide::report::{self, Says};
 use crate::delta;
 use crate::effect::Answer;
 use crate::record::Record;
@@ -74,7 +74,10 @@ fn apply(
         report::keep_no_grant(reported);
     }
     // A report without a word of RUNNING or an end is a bare one, whether or not it names its job (semantics 29).
-    let bare = update.saying.is_none();
+    let says = match update.saying {
+        None => Says::Bare,
+        Some(_) => Says::WithJob,
+    };
     let heard = hear(draft, &mut update)?;
     let changed = merge_states(draft, update.desired, update.reported);
     desire::follow(draft, wish, speaker);
@@ -83,7 +86,7 @@ fn apply(
         .as_ref()
         .is_some_and(|part| part.contains_key(SOFTWARE_URL))
     {
-        report::software_reported(draft, bare);
+        report::software_reported(draft, says);
     }
     Ok(Done {
         job: job_of_answer(draft, heard),
