@@ -1,0 +1,24 @@
+//! One seed is one history.
+
+use refit_sim::options::Options;
+use refit_sim::world::{Limits, run};
+
+#[test]
+fn a_seed_run_twice_is_the_same_history() {
+    for seed in [3, 6, 9] {
+        let once = run(Options::of(seed), Limits::default());
+        let again = run(Options::of(seed), Limits::default());
+        assert_eq!(
+            (once.trace, once.events),
+            (again.trace, again.events),
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
+fn other_seeds_are_other_histories() {
+    let one = run(Options::of(3), Limits::default());
+    let other = run(Options::of(4), Limits::default());
+    assert_ne!(one.trace, other.trace);
+}
