@@ -23,6 +23,8 @@ pub(crate) struct Stream<'a> {
     client: &'a Client,
     path: String,
     lines: Receiver<String>,
+    /// When nobody waits any more.
+    deadline: Option<Instant>,
     last: Option<String>,
     data: String,
 }
@@ -39,7 +41,11 @@ pub(crate) enum Brought {
 
 impl<'a> Stream<'a> {
     /// Opens the stream. When this returns, whatever happens from now on will be brought.
-    pub(crate) fn open(client: &'a Client, device: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        client: &'a Client,
+        device: Option<&str>,
+        deadline: Option<Instant>,
+    ) -> Result<Self, Failure> {
         let path = match device {
             Some(device) => format!("/api/v1/events?device={}", encoded(device)),
             None => "/api/v1/events".into(),
@@ -49,26 +55,28 @@ impl<'a> Stream<'a> {
             client,
             path,
             lines,
+            deadline,
             last: None,
             data: String::new(),
         })
     }
 
-    /// Waits for what comes next, at most until a deadline.
-    pub(crate) fn next(&mut self, deadline: Option<Instant>) -> Result<Brought, Failure> {
+    /// Waits for what comes next, at most for a while.
+    pub(crate) fn next(&mut self, most: Duration) -> Result<Brought, Failure> {
+        let until = Instant::now() + most;
+        let until = self.deadline.map_or(until, |deadline| deadline.min(until));
         loop {
-            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-            let wait = left.map_or(SILENCE_MAX, |left| left.min(SILENCE_MAX));
-            match self.lines.recv_timeout(wait) {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left.min(SILENCE_MAX)) {
                 Ok(line) => {
                     if let Some(event) = self.take(&line) {
                         return Ok(Brought::Event(event));
                     }
                 }
-                Err(RecvTimeoutError::Timeout) if left.is_some_and(|left| left <= SILENCE_MAX) => {
+                Err(RecvTimeoutError::Timeout) if left <= SILENCE_MAX => {
                     return Ok(Brought::Nothing);
                 }
-                Err(_) => return self.again(deadline),
+                Err(_) => return self.again(),
             }
         }
     }
@@ -85,7 +93,7 @@ impl<'a> Stream<'a> {
         None
     }
 
-    fn again(&mut self, deadline: Option<Instant>) -> Result<Brought, Failure> {
+    fn again(&mut self) -> Result<Brought, Failure> {
         hint("the stream broke; opening it again");
         let until = Instant::now() + AGAIN_MAX;
         self.data.clear();
@@ -100,7 +108,7 @@ impl<'a> Stream<'a> {
                     self.last = None
                 }
                 Err(failure) if Instant::now() > until => return Err(failure),
-                Err(_) if deadline.is_some_and(|at| Instant::now() > at) => {
+                Err(_) if self.deadline.is_some_and(|at| Instant::now() > at) => {
                     return Ok(Brought::Nothing);
                 }
                 Err(_) => thread::sleep(AGAIN_PAUSE),

@@ -85,6 +85,26 @@ fn places_are_printed_as_json_for_programs() {
 }
 
 #[test]
+fn it_serves_although_nobody_reads_what_it_prints() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let mut child = serve(&data).spawn().unwrap();
+    drop(child.stdout.take());
+    let list = || {
+        refit()
+            .env("REFIT_DATA", &data)
+            .args(["device", "list"])
+            .output()
+            .unwrap()
+    };
+    while !list().status.success() {
+        assert!(child.try_wait().unwrap().is_none());
+    }
+    signal(&child, "-TERM");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn a_second_server_on_the_same_data_is_a_conflict() {
     let home = tempfile::tempdir().unwrap();
     let mut first = serve(&home.path().join("data")).spawn().unwrap();

@@ -60,7 +60,7 @@ pub(crate) struct DevicePath {
 #[expect(dead_code, reason = "it describes what `if_match` reads")]
 pub(crate) struct IfMatch {
     /// The version that the record must have: its ETag.
-    #[param(rename = "If-Match", pattern = "^\"[0-9]{1,16}\"$")]
+    #[param(rename = "If-Match", pattern = "^\"?[0-9]{1,16}\"?$")]
     if_match: Option<String>,
 }
 

@@ -1,5 +1,7 @@
 //! `refit events`: what happens, as it happens.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::job::progress;
@@ -18,9 +20,9 @@ pub(crate) struct Arguments {
 
 /// Follows until it is interrupted.
 pub(crate) fn run(arguments: &Arguments, client: &Client, output: Output) -> Result<(), Failure> {
-    let mut stream = Stream::open(client, arguments.device.as_deref())?;
+    let mut stream = Stream::open(client, arguments.device.as_deref(), None)?;
     loop {
-        match stream.next(None)? {
+        match stream.next(Duration::from_secs(3600))? {
             Brought::Event(event) => output.item(&event, || line(&event))?,
             Brought::Gap => hint("the stream is open again; events may be missing here"),
             Brought::Nothing => {}

@@ -87,7 +87,14 @@ async fn serve(config: Config, output: Output) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let server = Server::start(config).await.map_err(not_started)?;
-    announce(server.places(), output)?;
+    if announce(server.places(), output).is_err() {
+        // Nobody reads it; devices are served all the same.
+        tracing::info!(
+            "serving {} and {}",
+            server.places().api,
+            server.places().mqtt
+        );
+    }
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -11,7 +11,10 @@ use crate::client::Client;
 use crate::commands::job::progress;
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, cell, printable, software, text};
-use crate::stream::{Brought, Stream};
+use crate::stream::Stream;
+
+/// How often the state is read although nothing is told: that a device came or went is no event.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How to follow.
 #[derive(Debug, clap::Args)]
@@ -31,7 +34,7 @@ impl Arguments {
         let deadline = self
             .timeout
             .and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut stream = Stream::open(client, Some(&self.id.id))?;
+        let mut stream = Stream::open(client, Some(&self.id.id), deadline)?;
         let mut said = String::new();
         loop {
             let device = client.get(&self.id.path())?;
@@ -45,12 +48,12 @@ impl Arguments {
             {
                 return end;
             }
-            if let Brought::Nothing = stream.next(deadline)? {
-                return Err(Failure::new(
-                    Kind::WaitedInVain,
-                    format!("{} is not there yet", self.id.id),
-                )
-                .why(super::why::sentence(&device)));
+            stream.next(LOOK_EVERY)?;
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                let what = format!("{} is not there yet", self.id.id);
+                return Err(
+                    Failure::new(Kind::WaitedInVain, what).why(super::why::sentence(&device))
+                );
             }
         }
     }
