@@ -95,7 +95,7 @@ impl Http for Client {
         let mut headers = Vec::new();
         if from > 0 {
             headers.push((header::RANGE, format!("bytes={from}-")));
-            // Stores ignore If-Range; If-Match they heed (`research/reliability.md` §1).
+            // Stores ignore If-Range; If-Match they heed.
             headers.extend(entity_tag.map(|tag| (header::IF_MATCH, tag.to_owned())));
         }
         let answer = self.call(url, &headers)?;

@@ -16,6 +16,7 @@ use crate::job::Release;
 use crate::unpack::{Limits, unpack};
 use refit_protocol::delta::Format;
 use refit_protocol::digest::Digest;
+use sha2::{Digest as _, Sha256};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,12 +77,20 @@ impl Tree {
         let disk = |e: io::Error| e.to_string();
         self.files.remove(partial).map_err(disk)?;
         self.files.make_folder(partial).map_err(disk)?;
-        let source = self.files.open(bytes).map_err(disk)?;
+        let mut source = Hashed {
+            from: self.files.open(bytes).map_err(disk)?,
+            hash: Sha256::new(),
+        };
         match release.software.format {
-            Format::Tree => {
-                unpack(source, &*self.files, partial, &self.limits).map_err(|e| e.to_string())?
+            Format::Tree => unpack(&mut source, &*self.files, partial, &self.limits)
+                .map_err(|e| e.to_string())?,
+            Format::File => {
+                copy(&mut source, &*self.files, &partial.join(ARTIFACT)).map_err(disk)?
             }
-            Format::File => copy(source, &*self.files, &partial.join(ARTIFACT)).map_err(disk)?,
+        }
+        // They were verified when they came; that they still are is known before they get a name.
+        if source.digest().map_err(disk)? != *release.digest() {
+            return Err("the bytes on the disk are not those that were verified".into());
         }
         self.files.sync_tree(partial).map_err(disk)
     }
@@ -198,8 +207,105 @@ impl Installer for Tree {
     }
 }
 
-fn copy(mut from: Box<dyn Read + Send>, files: &dyn Files, to: &Path) -> io::Result<()> {
+/// Hashes what is read through it.
+struct Hashed {
+    from: Box<dyn Read + Send>,
+    hash: Sha256,
+}
+
+impl Hashed {
+    /// Reads what is left, and returns the digest of all.
+    fn digest(mut self) -> io::Result<Digest> {
+        io::copy(&mut self, &mut io::sink())?;
+        Ok(Digest::from_bytes(self.hash.finalize().into()))
+    }
+}
+
+impl Read for Hashed {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.from.read(into)?;
+        self.hash.update(&into[..count]);
+        Ok(count)
+    }
+}
+
+fn copy(from: &mut Hashed, files: &dyn Files, to: &Path) -> io::Result<()> {
     let mut out = files.create(to, 0o755)?;
-    io::copy(&mut from, &mut out)?;
+    io::copy(from, &mut out)?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::fragile::Fragile;
+    use refit_protocol::delta::Software;
+
+    fn release(bytes: &[u8]) -> Release {
+        Release {
+            url: "http://h/f".into(),
+            software: Software {
+                name: "firmware".into(),
+                version: "1".into(),
+                digest: Digest::from_bytes(Sha256::digest(bytes).into()),
+                length: bytes.len() as u64,
+                format: Format::File,
+            },
+        }
+    }
+
+    /// A tree, and a file with the bytes of a release.
+    fn tree(bytes: &[u8]) -> (Fragile, Tree) {
+        let disk = Fragile::default();
+        disk.append(Path::new("/part"))
+            .unwrap()
+            .write_all(bytes)
+            .unwrap();
+        let tree = Tree::open(Arc::new(disk.clone()), Path::new("/"), Limits::default()).unwrap();
+        (disk, tree)
+    }
+
+    #[test]
+    fn bytes_that_changed_on_the_disk_get_no_name() {
+        let (disk, tree) = tree(b"light?");
+        let release = release(b"light!");
+        let why = tree
+            .write(&release, Path::new("/part"))
+            .unwrap_err()
+            .to_string();
+        assert!(why.contains("not those that were verified"), "{why}");
+        assert_eq!(disk.names(Path::new("/versions")).unwrap(), [""; 0]);
+        assert!(
+            tree.switch(release.digest()).is_err(),
+            "what is not there cannot run"
+        );
+        assert_eq!(tree.running().unwrap(), None);
+    }
+
+    #[test]
+    fn each_verb_may_be_repeated() {
+        let (disk, tree) = tree(b"light!");
+        let release = release(b"light!");
+        let digest = release.digest();
+        for _ in 0..2 {
+            tree.write(&release, Path::new("/part")).unwrap();
+        }
+        for _ in 0..2 {
+            tree.switch(digest).unwrap();
+            assert_eq!(tree.running().unwrap(), Some(*digest));
+        }
+        for _ in 0..2 {
+            tree.confirm(digest, None).unwrap();
+            tree.roll_back(digest, Some(digest)).unwrap();
+            assert_eq!(
+                disk.names(Path::new("/versions")).unwrap(),
+                [digest.to_hex()]
+            );
+        }
+        for _ in 0..2 {
+            tree.roll_back(digest, None).unwrap();
+            assert_eq!(tree.running().unwrap(), None);
+            assert_eq!(disk.names(Path::new("/versions")).unwrap(), [""; 0]);
+        }
+    }
 }

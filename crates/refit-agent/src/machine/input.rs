@@ -60,7 +60,7 @@ pub enum Work {
 /// Why a download ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchFailure {
-    /// 400, 401 or 403: the grant is not good any more (`research/reliability.md` §1).
+    /// 400, 401 or 403: the grant is not good any more; stores differ in how they say so.
     Refused,
     /// The network or the store failed: what is here stays, and it is worth another try. `gained` says whether
     /// bytes came.

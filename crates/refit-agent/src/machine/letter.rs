@@ -1,7 +1,7 @@
 //! What the agent says: written, sent, and repeated until it is answered.
 //!
 //! The promise is `accepted`, not the broker's PUBACK: a letter is repeated, word for word, until `accepted` or
-//! `rejected` with its token comes (`research/reliability.md` §1). Only RUNNING is overtaken: by the next one.
+//! `rejected` with its token comes. Only RUNNING is overtaken: by the next one.
 
 use super::Turn;
 use super::effect::{Effect, Saying, Update};
