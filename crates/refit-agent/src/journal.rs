@@ -13,7 +13,7 @@ use refit_protocol::job::JobId;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use record::{decode, encode};
+pub use record::{decode, encode, sealed};
 
 /// The longest record, in bytes. What it holds is bounded by the wire: a few URLs of 2 KiB, and two reasons.
 pub const RECORD_BYTES_MAX: usize = 32 * 1024;

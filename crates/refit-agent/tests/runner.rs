@@ -8,6 +8,7 @@
 )]
 
 mod broker;
+mod corpus;
 mod depot;
 mod downloads;
 mod health;

@@ -252,12 +252,11 @@ impl<'a> Header<'a> {
 fn number(field: &[u8]) -> Result<u64, String> {
     let wrong = || "a header holds no number where one belongs".to_owned();
     if field[0] & 0x80 != 0 {
-        let (high, low) = field.split_at(field.len() - 8);
-        let clear = high[0] == 0x80 && high[1..].iter().all(|b| *b == 0);
-        let low = low.try_into().map_err(|_| wrong())?;
-        return Some(u64::from_be_bytes(low))
-            .filter(|_| clear && low[0] < 0x80)
-            .ok_or_else(wrong);
+        // The first bit says that it is binary, the second that it is below zero.
+        let first = u64::from(field[0] & 0x7f);
+        let add = |sum: u64, byte: &u8| Some(sum.checked_mul(256)? + u64::from(*byte));
+        let sum = field[1..].iter().try_fold(first, add);
+        return sum.filter(|_| first < 0x40).ok_or_else(wrong);
     }
     let digits = text(field)?;
     let digits = digits.trim_matches(' ');

@@ -192,8 +192,40 @@ fn any_cut_and_any_flipped_byte_is_refused_or_harmless() {
         assert!(!attempt(&packed[..length]), "{length} bytes");
     }
     for at in 0..packed.len() {
-        let mut flipped = packed.clone();
-        flipped[at] ^= 0x41;
-        attempt(&flipped);
+        for bits in [0x41, 0x80, 0xff] {
+            let mut flipped = packed.clone();
+            flipped[at] ^= bits;
+            attempt(&flipped);
+        }
+    }
+}
+
+#[test]
+fn binary_numbers_are_read_at_any_width() {
+    // Found by the fuzzer: a binary number in a field of eight bytes, where only text was expected.
+    let table = |field: usize, width: usize, bytes: &[u8]| {
+        let mut tar = archive(&[('f', "a", "light")]);
+        tar[field..field + width].fill(0);
+        tar[field..field + width][..bytes.len()].copy_from_slice(bytes);
+        let sum: u64 = (0..512)
+            .map(|at| {
+                if (148..156).contains(&at) {
+                    32
+                } else {
+                    u64::from(tar[at])
+                }
+            })
+            .sum();
+        tar[148..156].copy_from_slice(&[0x80, 0, 0, 0, 0, 0, (sum >> 8) as u8, sum as u8]);
+        try_unpack(&tar)
+    };
+    assert!(table(124, 12, &[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5]).is_ok());
+    assert!(table(100, 8, &[0x80, 0, 0, 0, 0, 0, 1, 0xed]).is_ok());
+    for bytes in [
+        [0xff; 12],
+        [0xbf; 12],
+        [0x80, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0],
+    ] {
+        assert!(table(124, 12, &bytes).is_err(), "{bytes:?}");
     }
 }
