@@ -14,6 +14,7 @@ mod commands;
 mod demo;
 mod failure;
 mod find;
+mod open_files;
 mod output;
 mod stream;
 

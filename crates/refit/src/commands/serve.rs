@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::{Failure, Kind};
+use crate::open_files;
 use crate::output::{Output, hint};
 
 /// The settings, as flags. Each is also a variable and a line of the configuration file; see
@@ -68,7 +69,9 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     let config = Config::resolve(&arguments.flags(), variable, arguments.config.as_deref())
         .map_err(|error| Failure::new(Kind::Usage, error.what).next(error.hint))?;
     log(config.log_format);
-    raise_open_files();
+    if let Err(error) = open_files::raise() {
+        tracing::warn!("the limit of open files stays as it is: {error}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -176,17 +179,5 @@ fn log(format: LogFormat) {
     match format {
         LogFormat::Json => log.json().init(),
         LogFormat::Human => log.with_ansi(std::io::stderr().is_terminal()).init(),
-    }
-}
-
-/// Each connection is an open file; the usual soft limit of 1,024 is for programs that still use `select`.
-fn raise_open_files() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        limit.current = limit.maximum;
-        if let Err(error) = setrlimit(Resource::Nofile, limit) {
-            tracing::warn!("the limit of open files stays as it is: {error}");
-        }
     }
 }

@@ -45,7 +45,7 @@ const INDENT: usize = 9;
 const BAR: usize = 44;
 
 /// How many events are shown if there is room.
-const EVENTS: usize = 9;
+const EVENTS: usize = 12;
 
 /// Draws the world in at most so many lines: if there is too little room, old events are left out.
 pub(super) fn lines(world: &World, height: usize) -> Vec<Line> {

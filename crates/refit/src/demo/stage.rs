@@ -22,9 +22,12 @@ use super::process::Process;
 use super::teller::Teller;
 use super::world::{World, agent_name};
 use super::{Failure, Wanted, fleet, interrupt};
+use crate::open_files;
 
-/// How long anything is waited for. It is never that long, unless the machine is very busy.
+/// How long anything is waited for, and how much longer for each device that takes part. It is never that long, unless
+/// the machine is very busy.
 const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE_EACH: Duration = Duration::from_millis(30);
 
 /// How often the server is asked for something that it does not tell by itself.
 const ASK: Duration = Duration::from_millis(50);
@@ -62,6 +65,7 @@ impl Stage {
     pub(super) fn build(wanted: &Wanted) -> Result<Self, Failure> {
         let refit = std::env::current_exe().map_err(Failure::system("find this program"))?;
         let refit_agent = beside(&refit)?;
+        enough_open_files(wanted.devices)?;
         let (post, news) = channel();
         interrupt::listen(post.clone())?;
         let home = tempfile::Builder::new().prefix("refit-demo-").tempdir();
@@ -267,7 +271,7 @@ impl Stage {
         what: &str,
         is_so: impl Fn(&World) -> bool,
     ) -> Result<(), Failure> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience();
         while !is_so(&self.world) {
             self.not_after(deadline, what)?;
             self.turn(LOOK)?;
@@ -281,7 +285,7 @@ impl Stage {
         what: &str,
         mut is_so: impl FnMut(&mut Self) -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience();
         while !is_so(self)? {
             self.not_after(deadline, what)?;
             let again = Instant::now() + ASK;
@@ -301,6 +305,11 @@ impl Stage {
         }
     }
 
+    fn patience(&self) -> Duration {
+        let devices = u32::try_from(self.world.fleet()).unwrap_or(u32::MAX);
+        PATIENCE + devices * PATIENCE_EACH
+    }
+
     fn not_after(&self, deadline: Instant, what: &str) -> Result<(), Failure> {
         if Instant::now() < deadline {
             return Ok(());
@@ -313,7 +322,7 @@ impl Stage {
         Err(Failure::broken(
             format!(
                 "waited {} s for {what}, in vain; {}",
-                PATIENCE.as_secs(),
+                self.patience().as_secs(),
                 self.world.stands()
             ),
             format!(
@@ -388,6 +397,24 @@ fn quiet(mut command: Command) -> Command {
         }
     }
     command
+}
+
+/// Each simulated device is an open file here, and one in the server.
+fn enough_open_files(devices: usize) -> Result<(), Failure> {
+    const OTHERS: usize = 256;
+    let limit = open_files::raise().map_err(Failure::system("raise the limit of open files"))?;
+    match limit.and_then(|limit| usize::try_from(limit).ok()) {
+        Some(limit) if limit < devices + OTHERS => Err(Failure::broken(
+            format!(
+                "{devices} devices need more open files than the {limit} that are allowed here"
+            ),
+            format!(
+                "simulate fewer, at most {}, or raise `ulimit -Hn`",
+                limit.saturating_sub(OTHERS)
+            ),
+        )),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Finds the agent: it is built into the same directory.

@@ -261,7 +261,7 @@ fn close(stage: &mut Stage, wanted: &Wanted, plot: &Plot, all_held: bool) -> Res
     let world = &stage.world;
     let held = world.checks.iter().filter(|check| check.held()).count();
     let mut closing = vec![format!(
-        "{held} of {} checks held, in {:.1} s. {} downloads of the simulated devices, {:.1} MB, each with a grant of its own.",
+        "{held} of {} checks held in {:.1} s; {} downloads by simulated devices, {:.1} MB, all verified.",
         world.checks.len(),
         world.began.elapsed().as_secs_f64(),
         grouped(world.downloads),
