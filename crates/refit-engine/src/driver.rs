@@ -19,7 +19,7 @@ use crate::output::{Output, with_sources};
 use crate::releases::Releases;
 use crate::seat::{Close, Seat};
 use crate::send::{Grantor, Speech};
-use crate::shard::{Broken, Happening, Settings, Shard, World};
+use crate::shard::{Broken, Happening, Presence, Settings, Shard, World};
 use crate::watchers::Watchers;
 
 /// How many happenings are taken in before what waits is committed.
@@ -64,7 +64,7 @@ pub struct Engine {
 /// What the thread receives.
 pub(crate) enum Mail {
     Happening(Happening<Arc<Seat>>),
-    Online(Vec<DeviceId>, Sender<Vec<bool>>),
+    Presence(Vec<DeviceId>, Sender<Vec<Presence>>),
     CloseAll(Close),
     Stop,
 }
@@ -213,9 +213,9 @@ impl Driver {
                 self.figures.happenings.fetch_add(1, Ordering::Relaxed);
                 self.handle(happening, out);
             }
-            Mail::Online(devices, answer) => {
-                let online = devices.iter().map(|device| self.shard.is_connected(device));
-                drop(answer.send(online.collect()));
+            Mail::Presence(devices, answer) => {
+                let presence = devices.iter().map(|device| self.shard.presence(device));
+                drop(answer.send(presence.collect()));
             }
             Mail::CloseAll(why) => self.shard.peers().for_each(|seat| seat.close(why)),
             Mail::Stop => return true,

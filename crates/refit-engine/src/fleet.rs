@@ -16,7 +16,7 @@ use refit_replica::speaker::Speaker;
 use crate::driver::Mail;
 use crate::events::Feed;
 use crate::seat::{Seat, Wants};
-use crate::shard::{From, Happening, What};
+use crate::shard::{From, Happening, Presence, What};
 use crate::watchers::{Scope, Watchers};
 
 /// The engine, as transports see it. Cloning it is cheap.
@@ -133,10 +133,10 @@ impl Fleet {
         self.watchers.remove_all(seat);
     }
 
-    /// Tells which of these devices are connected. It waits for the engine's thread, so call it from one that may.
-    pub fn online(&self, devices: Vec<DeviceId>) -> Vec<bool> {
+    /// Tells which of these devices are there. It waits for the engine's thread, so call it from one that may.
+    pub fn presence(&self, devices: Vec<DeviceId>) -> Vec<Presence> {
         let (answer, answered) = crossbeam_channel::bounded(1);
-        drop(self.mail.send(Mail::Online(devices, answer)));
+        drop(self.mail.send(Mail::Presence(devices, answer)));
         answered.recv().unwrap_or_default()
     }
 

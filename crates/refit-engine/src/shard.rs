@@ -135,6 +135,17 @@ pub enum From<P> {
     Nobody,
 }
 
+/// Whether a device is there to be told something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is not connected.
+    Away,
+    /// It is connected, but has not subscribed to its delta.
+    Connected,
+    /// It is connected, and subscribed to its delta.
+    Reachable,
+}
+
 /// What a shard is told once.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -263,11 +274,13 @@ impl<P: Clone + PartialEq> Shard<P> {
         self.connected
     }
 
-    /// Tells whether a device is connected.
-    pub fn is_connected(&self, device: &DeviceId) -> bool {
-        self.devices
-            .get(device)
-            .is_some_and(|live| live.peer.is_some())
+    /// Tells whether a device is there to be told something.
+    pub fn presence(&self, device: &DeviceId) -> Presence {
+        match self.devices.get(device) {
+            Some(live) if live.reachable => Presence::Reachable,
+            Some(live) if live.peer.is_some() => Presence::Connected,
+            Some(_) | None => Presence::Away,
+        }
     }
 
     /// Tells whether everything that was taken in is decided and durable.

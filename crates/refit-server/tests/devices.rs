@@ -30,6 +30,11 @@ fn a_device_that_does_its_job_is_shown_with_it() {
     add_release(&server, "2.0.0", b"new");
     set_release(&server, "lamp-7", "firmware@2.0.0");
     let mut device = Device::connect(server.mqtt_address(), "lamp-7").unwrap();
+    let shown = until(&server, "/api/v1/devices/lamp-7", |shown| {
+        shown["online"] == true
+    });
+    let why = shown["why"][0]["sentence"].as_str().unwrap();
+    assert!(why.contains("has not subscribed"), "{why}");
     device.subscribe("update/delta").unwrap();
     let delta: Value = serde_json::from_slice(&device.message().unwrap().payload).unwrap();
     let shown = get(&server, "/api/v1/devices/lamp-7").is(200);

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
+use refit_engine::shard::Presence;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::diff::SOFTWARE_URL;
 use refit_protocol::update::Update;
@@ -42,21 +43,23 @@ pub(crate) async fn list(
         .map(|cursor| ask::device(&ask::place("devices", &cursor)?))
         .transpose()?;
     let fleet = app.fleet.clone();
-    let (rows, online) = app
+    let (rows, presence) = app
         .readers
         .read(move |reader| {
             let rows = reader.devices(after.as_ref(), limit)?;
-            let online = fleet.online(rows.iter().map(|row| row.id.clone()).collect());
-            Ok((rows, online))
+            let presence = fleet.presence(rows.iter().map(|row| row.id.clone()).collect());
+            Ok((rows, presence))
         })
         .await?;
     let next = rows
         .get(limit - 1)
         .map(|last| ask::cursor("devices", last.id.as_str()));
-    let online = online.into_iter().chain(std::iter::repeat(false));
-    let items = rows.into_iter().zip(online);
+    let presence = presence
+        .into_iter()
+        .chain(std::iter::repeat(Presence::Away));
+    let items = rows.into_iter().zip(presence);
     let items = items
-        .map(|(row, online)| DeviceLine::of(row, online, &app.releases))
+        .map(|(row, presence)| DeviceLine::of(row, presence, &app.releases))
         .collect();
     let link = ask::link_next(&uri, next.as_deref());
     let page = DevicePage {
@@ -85,11 +88,11 @@ async fn shown(app: &App, device: DeviceId) -> Result<Response, Problem> {
             return Ok(None);
         };
         let last_job = reader.jobs_of(&id, None, 1)?.pop().map(|row| row.entry);
-        let online = fleet.online(vec![id]).first() == Some(&true);
+        let presence = fleet.presence(vec![id]).pop().unwrap_or(Presence::Away);
         Ok(Some((
             stored,
             Beside {
-                online,
+                presence,
                 last_job,
                 now: wall::now(),
             },

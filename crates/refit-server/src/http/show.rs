@@ -1,13 +1,14 @@
 //! What the API shows: its own types, so that neither the store nor the wire promises anything by them.
 
 use refit_engine::releases::Releases;
+use refit_engine::shard::Presence;
 use refit_protocol::job::Status;
 use refit_protocol::reply::redacted;
 use refit_protocol::software_url::{depot_digest, without_grant};
 use refit_protocol::time::Timestamp;
 use refit_replica::delta::software_differs;
 use refit_replica::record::JobEntry;
-use refit_replica::why::why;
+use refit_replica::why::{self, why};
 use refit_store::reader::DeviceRow;
 use refit_store::store::Stored;
 use serde::Serialize;
@@ -56,11 +57,11 @@ pub(crate) struct DeviceLine {
 }
 
 impl DeviceLine {
-    pub(crate) fn of(row: DeviceRow, online: bool, releases: &Releases) -> Self {
+    pub(crate) fn of(row: DeviceRow, presence: Presence, releases: &Releases) -> Self {
         let software = |url: Option<String>| url.map(|url| Software::of(&url, releases));
         Self {
             id: row.id.as_str().into(),
-            online,
+            online: presence != Presence::Away,
             version: row.version,
             desired_software: software(row.desired_software),
             reported_software: software(row.reported_software),
@@ -137,9 +138,28 @@ pub(crate) struct Blocker {
     pub(crate) as_of: String,
 }
 
+impl Blocker {
+    fn of(blocker: why::Blocker, presence: Presence, now: Timestamp) -> Self {
+        // The rule is the same; only the connection tells a device that is off from one that does not listen.
+        let sentence = match (blocker.rule, presence) {
+            ("offline", Presence::Connected) => {
+                "it is connected, but has not subscribed to its delta: it is told when it does"
+                    .into()
+            }
+            (_, Presence::Away | Presence::Connected | Presence::Reachable) => blocker.sentence,
+        };
+        Self {
+            rule: blocker.rule,
+            sentence,
+            source: "server",
+            as_of: rfc3339(now),
+        }
+    }
+}
+
 /// What is known of a device beside its record.
 pub(crate) struct Beside {
-    pub(crate) online: bool,
+    pub(crate) presence: Presence,
     pub(crate) last_job: Option<JobEntry>,
     pub(crate) now: Timestamp,
 }
@@ -148,15 +168,10 @@ impl Device {
     pub(crate) fn of(id: &str, stored: &Stored, beside: Beside, releases: &Releases) -> Self {
         let record = &stored.record;
         let software = |url: Option<&str>| url.map(|url| Software::of(url, releases));
-        let blockers = why(record, beside.online).map(|blocker| Blocker {
-            rule: blocker.rule,
-            sentence: blocker.sentence,
-            source: "server",
-            as_of: rfc3339(beside.now),
-        });
+        let blockers = why(record, beside.presence == Presence::Reachable);
         Self {
             id: id.into(),
-            online: beside.online,
+            online: beside.presence != Presence::Away,
             version: record.version,
             desired: redacted(&record.desired),
             reported: redacted(&record.reported),
@@ -170,7 +185,9 @@ impl Device {
                 .map(|job| Job::of(id, job.entry(), releases)),
             last_job: beside.last_job.map(|entry| Job::of(id, entry, releases)),
             seen_at: stored.seen.map(rfc3339),
-            why: blockers.collect(),
+            why: blockers
+                .map(|blocker| Blocker::of(blocker, beside.presence, beside.now))
+                .collect(),
         }
     }
 }
