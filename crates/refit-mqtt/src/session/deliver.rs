@@ -65,7 +65,7 @@ impl Session {
         Ok(())
     }
 
-    /// PUBACK: the window has room again ([MQTT-3.3.4-7]).
+    /// PUBACK: the window has room again ([MQTT-3.3.4-9]).
     pub(super) fn acknowledged(
         &mut self,
         id: PacketId,
@@ -97,7 +97,7 @@ impl Session {
         in_flight < usize::from(self.window)
     }
 
-    /// Returns the highest QoS of the subscriptions that match ([MQTT-3.3.5-1]); a message is sent once.
+    /// Returns the highest QoS of the subscriptions that match ([MQTT-3.3.5-1]; in 5 [MQTT-3.3.4-2]); a message is sent once.
     fn subscribed(&self, message: &Message) -> Option<Qos> {
         match &self.subscriptions {
             Subscriptions::Device(own) => own.qos(message.kind),

@@ -91,7 +91,7 @@ impl Session {
         inbound.owes(id)
     }
 
-    /// Ends a client that goes beyond the Receive Maximum ([MQTT-3.3.4-9]), or in 3.1.1, which has none, one that never
+    /// Ends a client that goes beyond the Receive Maximum ([MQTT-3.3.4-7]), or in 3.1.1, which has none, one that never
     /// releases its QoS 2 messages.
     pub(super) fn check_quota(&self, delivery: Delivery) -> Result<(), End> {
         let Some(inbound) = &self.inbound else {

@@ -85,7 +85,7 @@ impl Session {
         }
     }
 
-    /// Answers each filter in its place ([MQTT-3.11.3-2]).
+    /// Answers each filter in its place ([MQTT-3.11.3-1]).
     pub(super) fn unsubscribe(
         &mut self,
         unsubscribe: &Unsubscribe<'_>,

@@ -150,7 +150,7 @@ fn a_release_before_its_time_ends_the_connection() {
     );
 }
 
-/// [MQTT-3.3.4-9].
+/// [MQTT-3.3.4-7].
 #[test]
 fn the_receive_maximum_is_kept() {
     let mut bench = Bench::device(Version::V5);

@@ -25,7 +25,7 @@ fn receive_maximum(max: u16) -> Property<'static> {
     Property::ReceiveMaximum(NonZeroU16::new(max).unwrap())
 }
 
-/// [MQTT-3.3.5-1].
+/// [MQTT-3.3.5-1]; in 5 [MQTT-3.3.4-2].
 #[test]
 fn a_message_is_sent_once_with_the_highest_qos_that_matches() {
     for version in BOTH {
@@ -57,7 +57,7 @@ fn what_is_not_subscribed_any_more_is_not_sent() {
     });
 }
 
-/// [MQTT-3.3.4-9]: the client's Receive Maximum. Receipts do not wait for it.
+/// [MQTT-3.3.4-9]: the client's Receive Maximum. [MQTT-3.3.4-10]: acknowledgements do not wait for it.
 #[test]
 fn no_more_leave_than_the_client_takes_at_once() {
     with(receive_maximum(1), |bench| {
