@@ -96,8 +96,11 @@ fn shown(job: &Value) -> String {
     )
 }
 
-/// Writes how far a job is: `downloading 40 %`.
+/// Writes how far a job is, or was when it ended without success: `download 40 %`.
 pub(crate) fn progress(job: &Value) -> Option<String> {
+    if text(job, "status").as_deref() == Some("SUCCEEDED") {
+        return None;
+    }
     let phase = text(job, "progress.phase");
     let percent = text(job, "progress.percent").map(|percent| format!("{percent} %"));
     match (phase, percent) {
