@@ -154,13 +154,24 @@ fn announce(places: &Places, output: Output) -> Result<(), Failure> {
         }
         text.push_str("\nNext, in another terminal:\n");
         if !is_default(&places.data) {
-            let _ = writeln!(text, "  export REFIT_DATA={}", places.data.display());
+            let _ = writeln!(text, "  export REFIT_DATA={}", quoted(&places.data));
         }
         text.push_str("  refit release add PATH --name firmware --version 2.0.0\n");
         text.push_str("  refit device set lamp-7 firmware@2.0.0\n");
         text.push_str("  refit device watch lamp-7\n");
         text
     })
+}
+
+/// Writes a path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
+    if path.chars().all(plain) {
+        path
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
+    }
 }
 
 /// Tells whether the command line finds this directory by itself from here.
@@ -179,5 +190,21 @@ fn log(format: LogFormat) {
     match format {
         LogFormat::Json => log.json().init(),
         LogFormat::Human => log.with_ansi(std::io::stderr().is_terminal()).init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_to_a_shell() {
+        for (path, word) in [
+            ("/srv/refit", "/srv/refit"),
+            ("/a b", "'/a b'"),
+            ("/o'k", "'/o'\\''k'"),
+        ] {
+            assert_eq!(quoted(Path::new(path)), word);
+        }
     }
 }
