@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -9,6 +10,9 @@ use socket2::{Domain, Socket, Type};
 
 /// How many connections are being made at once; mosquitto's backlog is 100.
 const DIALLING_MAX: usize = 64;
+
+/// How long a server may say nothing.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// How many connections share one source address, well below the range of ports.
 const PER_ADDRESS: usize = 10_000;
@@ -49,7 +53,7 @@ impl Load {
                 load.dial()?;
                 dialling += 1;
             }
-            load.poll.poll(&mut events, None)?;
+            load.wait(&mut events)?;
             for event in &events {
                 let device = &mut load.devices[event.token().0];
                 if event.is_writable() {
@@ -67,6 +71,18 @@ impl Load {
             }
         }
         Ok(load)
+    }
+
+    /// Waits for something to come; a server that says nothing for long is an error and not a pause.
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        self.poll.poll(events, Some(SILENCE))?;
+        if events.is_empty() {
+            return Err(io::Error::new(
+                ErrorKind::TimedOut,
+                "the server says nothing any more",
+            ));
+        }
+        Ok(())
     }
 
     fn dial(&mut self) -> io::Result<()> {
@@ -113,7 +129,7 @@ impl Load {
             sent += 1;
         }
         while done < total {
-            self.poll.poll(&mut events, None)?;
+            self.wait(&mut events)?;
             for event in &events {
                 let number = event.token().0;
                 if number >= active {
@@ -144,7 +160,7 @@ impl Load {
     pub(crate) fn drop_all(self) -> io::Result<()> {
         for device in self.devices {
             let socket = socket2::SockRef::from(&device.stream);
-            socket.set_linger(Some(std::time::Duration::ZERO))?;
+            socket.set_linger(Some(Duration::ZERO))?;
         }
         Ok(())
     }
@@ -223,7 +239,8 @@ fn hello(id: &str, topics: &[&str]) -> Vec<u8> {
     let mut subscribe = vec![0, 1];
     for topic in topics {
         put_text(&mut subscribe, &format!("state/{id}/{topic}"));
-        subscribe.push(1);
+        // Answers are counted, not acknowledged.
+        subscribe.push(u8::from(*topic != "update/accepted"));
     }
     let mut bytes = Vec::new();
     put_packet(&mut bytes, 0x10, &connect);
