@@ -142,3 +142,45 @@ fn a_withdrawn_job_is_let_go() {
         "{end}"
     );
 }
+
+#[test]
+fn other_state_goes_to_the_operators_command() {
+    if !wanted() {
+        return;
+    }
+    let broker = Broker::start();
+    let mut server = Server::connect(&broker);
+    let home = TempDir::new().unwrap();
+    let (config, pipe) = (home.path().join("agent.toml"), home.path().join("pipe"));
+    // A named pipe: reading it waits for the command.
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    std::fs::write(
+        &config,
+        format!(
+            "[state]\ncommand = [\"sh\", \"-c\", \"cat > {}\"]\n",
+            pipe.display()
+        ),
+    )
+    .unwrap();
+    let mut agent = command();
+    agent
+        .args(["run", "--id", "d1", "--mqtt", &broker.address(), "--config"])
+        .arg(&config);
+    agent.arg("--root").arg(home.path().join("root"));
+    let mut agent = agent.stderr(std::process::Stdio::null()).spawn().unwrap();
+    server.hear();
+    let delta = json!({"version": 1, "timestamp": 1, "state": {"lamp": {"on": true}}});
+    server.say("d1", "update/delta", &delta);
+    assert_eq!(
+        std::fs::read_to_string(&pipe).unwrap(),
+        r#"{"lamp":{"on":true}}"#
+    );
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+}

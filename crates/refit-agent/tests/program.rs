@@ -26,7 +26,7 @@ impl Program {
         if let Some(crash) = crash {
             command.env("REFIT_AGENT_CRASH_AT", crash);
         }
-        // What it says is shown if the test fails and RUST_LOG-like noise is wanted; else it is dropped.
+        // What it says is noise, unless somebody looks for a fault.
         if std::env::var_os("REFIT_AGENT_SHOW").is_none() {
             command.stderr(Stdio::null());
         }
