@@ -3,6 +3,7 @@
 //! Nothing here sleeps to be in time for something else. Whoever waits names what is awaited and a deadline, and if it
 //! passes, both are said.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -350,22 +351,18 @@ impl Stage {
     }
 
     fn show(&mut self) -> Result<(), Failure> {
-        self.teller
-            .tell(&self.world)
-            .map_err(Failure::system("write to the standard output"))
+        self.teller.tell(&self.world).map_err(unread)
     }
 
     /// Shows everything as it is now.
     pub(super) fn show_all(&mut self) -> Result<(), Failure> {
-        self.teller
-            .tell_all(&self.world)
-            .map_err(Failure::system("write to the standard output"))
+        self.teller.tell_all(&self.world).map_err(unread)
     }
 
     /// Says how it ended.
     pub(super) fn show_end(&mut self, all_held: bool) -> Result<(), Failure> {
         let ended = self.teller.end(&self.world, all_held);
-        ended.map_err(Failure::system("write to the standard output"))
+        ended.map_err(unread)
     }
 
     /// Ends all processes in good order, or kills them.
@@ -397,6 +394,14 @@ fn quiet(mut command: Command) -> Command {
         }
     }
     command
+}
+
+/// Whoever closes the standard output has seen enough.
+fn unread(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::Interrupted,
+        _ => Failure::system("write to the standard output")(error),
+    }
 }
 
 /// Each simulated device is an open file here, and one in the server.

@@ -4,6 +4,8 @@
 //! was not acknowledged, remembers its last job, and asks for a fresh URL when its own is refused. A third of them
 //! answer in the plain words of the pattern's example, half speak MQTT 5, and some are slow.
 
+mod saying;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -12,11 +14,12 @@ use refit_packet::{
     Subscribe, Subscription, Version,
 };
 use refit_protocol::topic::{Kind, ROOT, Topic};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Told;
 use super::fetch::{Fetch, Fetched};
 use crate::demo::ledger::Word;
+use saying::Saying;
 
 /// What the device promises to send something within, in seconds; it does so in half of that.
 const KEEP_ALIVE: u16 = 60;
@@ -104,13 +107,6 @@ enum Phase {
         until: Instant,
         next: Instant,
     },
-}
-
-#[derive(Clone)]
-struct Saying {
-    job: String,
-    word: Word,
-    payload: Vec<u8>,
 }
 
 impl Device {
@@ -396,7 +392,7 @@ impl Device {
     fn installed(&mut self, out: &mut Output) {
         let Some(work) = self.work.take() else { return };
         out.told.push(Told::Runs(work.version.clone()));
-        let saying = Saying::success(&work, self.is_plain);
+        let saying = Saying::success(&work.job, &work.url, &work.version, self.is_plain);
         self.last = Some(saying.clone());
         self.say(saying);
     }
@@ -499,39 +495,6 @@ impl Work {
             job: self.job.clone(),
             url: self.url.clone(),
             sha256: self.sha256.clone(),
-        }
-    }
-}
-
-impl Saying {
-    fn running(job: &str, phase: &str, percent: u8, is_plain: bool) -> Self {
-        let payload = if is_plain {
-            format!("jobID:{job} RUNNING")
-        } else {
-            let progress = json!({ "phase": phase, "percent": percent });
-            json!({ "jobID": job, "status": "RUNNING", "progress": progress }).to_string()
-        };
-        Self {
-            job: job.to_owned(),
-            word: Word::Running,
-            payload: payload.into_bytes(),
-        }
-    }
-
-    fn success(work: &Work, is_plain: bool) -> Self {
-        let job = &work.job;
-        let payload = if is_plain {
-            format!("jobID:{job} SUCCESS")
-        } else {
-            let url = work.url.split('?').next().unwrap_or_default();
-            let reported = json!({ "softwareURL": url, "version": work.version });
-            json!({ "jobID": job, "status": "SUCCESS", "state": { "reported": reported } })
-                .to_string()
-        };
-        Self {
-            job: job.clone(),
-            word: Word::Success,
-            payload: payload.into_bytes(),
         }
     }
 }

@@ -1,4 +1,8 @@
+//! One device on a bench: packets in, packets out, and a clock that is moved by hand.
+
 use refit_packet::{Codes, ConnAck, Frame, SubAck, decode_from_client, frame};
+
+use serde_json::json;
 
 use super::*;
 
