@@ -21,11 +21,11 @@ fn main() -> ExitCode {
     let home = std::env::temp_dir().join(format!("refit-bench-{}", std::process::id()));
     let done =
         std::fs::create_dir_all(&home).and_then(|()| match std::env::args().nth(1).as_deref() {
+            Some("idle") => mqtt::run_idle(&home),
             Some("mqtt") => mqtt::run(&home),
-            Some("engine") => engine::run(&home),
             Some("store") => store::run(&home).map_err(std::io::Error::other),
             _ => Err(std::io::Error::other(
-                "usage: refit-bench mqtt | engine | store [devices [seconds]]",
+                "usage: refit-bench idle | mqtt | store [devices [seconds]]",
             )),
         });
     drop(std::fs::remove_dir_all(&home));

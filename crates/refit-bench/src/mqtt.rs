@@ -78,13 +78,25 @@ pub(crate) fn run(home: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Measures the memory of an idle device alone.
+pub(crate) fn run_idle(home: &Path) -> io::Result<()> {
+    let theirs = measure_idle(&|| Server::mosquitto(home))?;
+    let ours = measure_idle(&|| Server::refit(&home.join("data")))?;
+    line("mqtt_idle_device_memory", ours, "B", ours / theirs);
+    Ok(())
+}
+
+fn measure_idle(start: &dyn Fn() -> io::Result<Server>) -> io::Result<f64> {
+    // The devices become known, so that no later figure holds what it takes to make them.
+    Load::connect(start()?.mqtt, DEVICES, &DELTA)?.drop_all()?;
+    idle(&start()?)
+}
+
 /// Per second of the server's processor time.
 const PER_CPU: &str = "1/cpu-s";
 
 fn measure(start: &dyn Fn() -> io::Result<Server>, answers: bool) -> io::Result<Measured> {
-    // The devices become known, so that no later figure holds what it takes to make them.
-    Load::connect(start()?.mqtt, DEVICES, &DELTA)?.drop_all()?;
-    let idle_bytes = idle(&start()?)?;
+    let idle_bytes = measure_idle(start)?;
     let server = start()?;
     let connects = storm(&server)?;
     let (quiet, changing) = reports(&server, &DELTA, 0)?;

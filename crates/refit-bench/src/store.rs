@@ -4,7 +4,7 @@ mod bare;
 
 use std::error::Error;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -19,6 +19,7 @@ use refit_store::stats::{DURATION_BOUNDS_US, Histogram};
 use refit_store::store::{Failure, Operation, Outcome, Store};
 use serde_json::{Map, Value, json};
 
+use crate::engine;
 use crate::measure::{load as machine_load, median, process_cpu, quantile, thread_cpu};
 use crate::report::{line, plain};
 use crate::store::bare::Bare;
@@ -34,9 +35,9 @@ const PACED_PER_SECOND: u64 = 5_000;
 
 /// What a run did.
 pub(crate) struct Run {
-    updates: u64,
-    took: Duration,
-    cpu: Duration,
+    pub(crate) updates: u64,
+    pub(crate) took: Duration,
+    pub(crate) cpu: Duration,
 }
 
 impl Run {
@@ -64,8 +65,9 @@ fn measure(home: &Path) -> Result<(), Box<dyn Error>> {
     let mut bare = Bare::load(home, devices)?;
     let ids = load(home, devices)?;
     size(home, devices)?;
-    let store = open(home)?;
+    let store = Arc::new(open(home)?);
     plain("machine.load", machine_load(), "runnable");
+    whole_engine(&store, &mut bare, &ids, lasts)?;
     full_speed(&store, &mut bare, &ids, lasts)?;
     point_reads(&store, &ids)?;
     paced(&store, &mut bare, &ids, lasts)?;
@@ -146,6 +148,39 @@ fn size(directory: &Path, devices: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The goal of the landing: what a report costs from its bytes to its receipt, against the bare loop.
+fn whole_engine(
+    store: &Arc<SqliteStore>,
+    bare: &mut Bare,
+    ids: &[DeviceId],
+    lasts: Duration,
+) -> Result<(), Box<dyn Error>> {
+    let engine = engine::start(store.clone(), ids.len() as u64)?;
+    let (mut yardsticks, mut runs) = (Vec::new(), Vec::new());
+    for round in 0..3 {
+        yardsticks.push(bare.run(lasts, BATCH)?);
+        runs.push(engine::in_flight(&engine, ids, lasts, round)?);
+    }
+    engine.stop();
+    compare("engine", &runs, &yardsticks);
+    Ok(())
+}
+
+/// Prints the middle of some runs beside the middle of the yardstick's.
+fn compare(name: &str, runs: &[Run], yardsticks: &[Run]) {
+    let rate = |runs: &[Run]| median(runs.iter().map(Run::per_second).collect());
+    let cpu = |runs: &[Run]| median(runs.iter().map(Run::cpu_us).collect());
+    let (value, yardstick) = (rate(runs), rate(yardsticks));
+    line(&format!("{name}.updates"), value, "/s", value / yardstick);
+    let (value, yardstick) = (cpu(runs), cpu(yardsticks));
+    line(
+        &format!("{name}.cpu_per_update"),
+        value,
+        "us",
+        value / yardstick,
+    );
+}
+
 fn full_speed(
     store: &SqliteStore,
     bare: &mut Bare,
@@ -157,22 +192,8 @@ fn full_speed(
         yardsticks.push(bare.run(lasts, BATCH)?);
         runs.push(in_flight(store, ids, lasts, round)?);
     }
-    let rate = |runs: &[Run]| median(runs.iter().map(Run::per_second).collect());
-    let cpu = |runs: &[Run]| median(runs.iter().map(Run::cpu_us).collect());
-    plain("bare.updates", rate(&yardsticks), "/s");
-    plain("bare.cpu_per_update", cpu(&yardsticks), "us");
-    line(
-        "store.updates",
-        rate(&runs),
-        "/s",
-        rate(&runs) / rate(&yardsticks),
-    );
-    line(
-        "store.cpu_per_update",
-        cpu(&runs),
-        "us",
-        cpu(&runs) / cpu(&yardsticks),
-    );
+    compare("bare", &yardsticks, &yardsticks);
+    compare("store", &runs, &yardsticks);
     let stats = store.stats();
     plain(
         "store.batch_mean",
