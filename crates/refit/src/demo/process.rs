@@ -27,25 +27,22 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts a process in a group of its own, so that Ctrl-C reaches the demo alone, and hands every line that it
-    /// writes to `hear`.
+    /// writes for people, on stderr, to `hear`.
     pub(super) fn start(
         name: &str,
         command: &mut Command,
         keeper: &Arc<Keeper>,
-        hear: impl Fn(String) + Clone + Send + 'static,
+        hear: impl Fn(String) + Send + 'static,
     ) -> Result<Self, Failure> {
         let mut child = command
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .process_group(0)
             .spawn()
             .map_err(Failure::system(&format!("start {name}")))?;
         keeper.began(child.id());
         let lines = Arc::new(Mutex::new(VecDeque::new()));
-        if let Some(out) = child.stdout.take() {
-            listen(out, Arc::clone(&lines), hear.clone());
-        }
         if let Some(err) = child.stderr.take() {
             listen(err, Arc::clone(&lines), hear);
         }

@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use super::bundle::{NAME, NEW, OLD};
 use super::check::Check;
-use super::ledger::Compared;
 use super::stage::Stage;
 use super::world::{Tone, Wave, World, agent_name};
 use super::{Failure, Wanted, fleet, grouped, picture, screen};
@@ -39,7 +38,7 @@ pub(super) struct Plot {
     /// What the victim was doing.
     killed_while: &'static str,
     /// What had been acknowledged when the server was killed, held against the server that came back.
-    survived: Compared,
+    survived: Option<Check>,
 }
 
 /// Tells the story. Whether every check held is the result; a story that broke off is a failure.
@@ -49,7 +48,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<bool, Failure> {
         victim: wanted.agents / 4,
         bad: wanted.agents / 2,
         killed_while: "",
-        survived: Compared::default(),
+        survived: None,
     };
     let told = STEPS
         .iter()
@@ -179,19 +178,29 @@ fn the_server_is_killed_in_mid_flight(stage: &mut Stage, plot: &mut Plot) -> Res
     })?;
     let promised = stage.world.ledger.clone();
     stage.start_server()?;
-    plot.survived = promised.compare(&stage.api()?.jobs()?);
+    let survived = promised.compare(&stage.api()?.jobs()?);
     let text = format!(
         "the server is up again, {:.1} s later: {} of {} acknowledged words are there",
         killed.elapsed().as_secs_f64(),
-        grouped(plot.survived.kept),
-        grouped(plot.survived.of)
+        grouped(survived.kept),
+        grouped(survived.of)
     );
-    let tone = if plot.survived.lost.is_empty() {
-        Tone::Good
-    } else {
-        Tone::Bad
-    };
-    stage.world.tell(tone, text);
+    let check = Check::of_all(
+        "what was acknowledged before the server was killed was there when it came back",
+        survived.of,
+        survived.lost,
+    );
+    if !check.held() {
+        // The fleet would wait for ever for what is gone.
+        stage.world.tell(Tone::Bad, text);
+        stage.world.checks.push(check);
+        return Err(Failure::broken(
+            "the server has lost what it had acknowledged",
+            "this is the gravest fault that Refit can have: report it, with what is printed above",
+        ));
+    }
+    stage.world.tell(Tone::Good, text);
+    plot.survived = Some(check);
     Ok(())
 }
 
@@ -235,13 +244,13 @@ fn everything_is_checked(stage: &mut Stage, plot: &mut Plot) -> Result<(), Failu
     let why = stage.api()?.why(&agent_name(plot.bad))?;
     let world = &stage.world;
     let kept = world.ledger.compare_ends(&jobs);
-    let checks = vec![
-        Check::of_all("nothing acknowledged was lost", kept.of, kept.lost),
-        Check::of_all(
-            "what was acknowledged before the server was killed was there when it came back",
-            plot.survived.of,
-            plot.survived.lost.clone(),
-        ),
+    let mut checks = vec![Check::of_all(
+        "nothing acknowledged was lost",
+        kept.of,
+        kept.lost,
+    )];
+    checks.extend(plot.survived.take());
+    checks.extend([
         checks::ended_once(world, &jobs),
         checks::believes_what_is(world, &devices),
         checks::is_whole(stage),
@@ -252,7 +261,7 @@ fn everything_is_checked(stage: &mut Stage, plot: &mut Plot) -> Result<(), Failu
             world.fleet(),
             world.wrongs.clone(),
         ),
-    ];
+    ]);
     stage.world.checks = checks;
     Ok(())
 }

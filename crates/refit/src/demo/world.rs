@@ -16,6 +16,9 @@ pub(super) use agent::Agent;
 /// How many events are kept; older ones have been told.
 const EVENTS_KEPT: usize = 64;
 
+/// How many wrongs are told when they happen; the check counts them all.
+const WRONGS_TOLD: usize = 5;
+
 /// All of it.
 pub(super) struct World {
     /// When the demo began.
@@ -231,7 +234,9 @@ impl World {
     }
 
     fn wrong(&mut self, what: String) {
-        self.tell(Tone::Bad, what.clone());
+        if self.wrongs.len() < WRONGS_TOLD {
+            self.tell(Tone::Bad, what.clone());
+        }
         self.wrongs.push(what);
     }
 
