@@ -48,6 +48,8 @@ pub struct Server {
     mqtt: Endpoint,
     stop: watch::Sender<bool>,
     http: JoinHandle<()>,
+    /// Why the store stopped, if it did: it may fail while nothing is being committed.
+    store_broken: watch::Receiver<Option<String>>,
     /// Dropped last: it holds the lock on the data.
     _store: Arc<dyn Store>,
 }
@@ -101,6 +103,7 @@ impl Server {
             mqtt,
             stop,
             http,
+            store_broken: kept.store_broken,
             _store,
         })
     }
@@ -112,7 +115,17 @@ impl Server {
 
     /// Waits until nothing may be acknowledged any more, and says why. The process should end then.
     pub async fn broken(&self) -> String {
-        self.engine.broken().await
+        let mut store = self.store_broken.clone();
+        let store_broken = async {
+            match store.wait_for(Option::is_some).await {
+                Ok(why) => why.clone().unwrap_or_default(),
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            why = self.engine.broken() => why,
+            why = store_broken => why,
+        }
     }
 
     /// Stops: nothing new is taken, devices are told, what is under way comes to its end, and all is durable.
@@ -123,6 +136,7 @@ impl Server {
             mqtt,
             stop,
             http,
+            store_broken: _,
             _store,
         } = self;
         stop.send_replace(true);
@@ -189,6 +203,7 @@ fn endpoint(at: SocketAddr, engine: &Engine, token: &str) -> Result<Endpoint, St
 /// What lies in the data directory.
 struct Kept {
     store: Arc<dyn Store>,
+    store_broken: watch::Receiver<Option<String>>,
     depot: Depot,
     keys: GrantKeys,
     /// The operator's token, until everybody who checks it has its hash.
@@ -199,13 +214,17 @@ struct Kept {
 impl Kept {
     /// The store comes first: its lock keeps a second server from everything else.
     fn open(data: &Path) -> Result<Self, StartError> {
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(sqlite::Options::new(data))?);
+        let (stopped, store_broken) = watch::channel(None);
+        let mut options = sqlite::Options::new(data);
+        options.on_broken = Box::new(move |why| drop(stopped.send_replace(Some(why.into()))));
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options)?);
         let releases = Arc::new(Releases::default());
         for release in store.reader()?.releases()? {
             releases.add(release.software);
         }
         Ok(Self {
             store,
+            store_broken,
             depot: Depot::open(&data.join("depot"))?,
             keys: GrantKeys::load_or_create(&data.join("grant.keys"))?,
             token: operator::load_or_create(&data.join(TOKEN_FILE))?,
