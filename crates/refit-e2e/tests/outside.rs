@@ -17,6 +17,18 @@ fn mosquittos_own_clients_walk_the_nine_steps() {
     let url = server.add_release("2.0.0", b"software");
     let port = server.mqtt_port.to_string();
     let desired = format!(r#"{{"state":{{"desired":{{"softwareURL":"{url}"}}}}}}"#);
+    // Its first word makes the device known; an application may desire only of such.
+    let first = Command::new("mosquitto_pub")
+        .args(["-h", "127.0.0.1", "-p", &port, "-i", "shell", "-q", "1"])
+        .args([
+            "-t",
+            "state/shell/update",
+            "-m",
+            r#"{"state":{"reported":{"model":"sh"}}}"#,
+        ])
+        .status()
+        .expect("mosquitto_pub (apt-get install mosquitto-clients)");
+    assert!(first.success());
     let published = Command::new("mosquitto_pub")
         .args([
             "-h",

@@ -259,12 +259,7 @@ fn read(what: &What, now: Timestamp) -> Result<(Input, u64), Rejected> {
 /// else it does not exist.
 fn refuse_unknown<P>(input: &Input, room: bool, now: Timestamp) -> Option<Held<P>> {
     let not_found = || Rejection::new(Code::NotFound, "there is no such device");
-    let rejected = |rejection| Rejected {
-        rejection,
-        timestamp: now,
-        job_id: None,
-        client_token: None,
-    };
+    let rejected = |rejection| refusal_of(update_in(input), rejection, now);
     let full = || {
         let why = "this server takes no further unknown devices; an operator may make it by desiring something of it";
         Rejection::new(Code::Forbidden, why)
@@ -278,8 +273,12 @@ fn refuse_unknown<P>(input: &Input, room: bool, now: Timestamp) -> Option<Held<P
             speaker: Speaker::Device,
         } if !room => Reply::NotShown(rejected(full())),
         Input::Ask {
-            speaker: Speaker::Operator(_),
+            speaker: Speaker::Operator(_) | Speaker::Application(_),
         } => Reply::NotShown(rejected(not_found())),
+        Input::Update {
+            speaker: Speaker::Application(_),
+            ..
+        } => Reply::Rejected(rejected(not_found())),
         Input::Cancel | Input::Hold(_) | Input::Retry => Reply::Rejected(rejected(not_found())),
         Input::Subscribed if !room => return Some(Held::nothing()),
         Input::Detached | Input::Due => return Some(Held::nothing()),
@@ -295,19 +294,28 @@ fn refuse_unknown<P>(input: &Input, room: bool, now: Timestamp) -> Option<Held<P
 }
 
 fn refusal(what: &What, rejection: Rejection, now: Timestamp) -> Rejected {
-    let update = match what {
-        What::Input(input) => match &**input {
-            Input::Update { update, .. } => Some(update.clone()),
-            _ => None,
-        },
-        What::Payload { payload, .. } => Update::parse(payload).ok(),
+    match what {
+        What::Input(input) => refusal_of(update_in(input), rejection, now),
+        What::Payload { payload, .. } => {
+            refusal_of(Update::parse(payload).ok().as_ref(), rejection, now)
+        }
     }
-    .unwrap_or_default();
+}
+
+/// Refuses, with what the update can be told apart by.
+fn refusal_of(update: Option<&Update>, rejection: Rejection, timestamp: Timestamp) -> Rejected {
     Rejected {
         rejection,
-        timestamp: now,
-        job_id: update.job_id,
-        client_token: update.client_token,
+        timestamp,
+        job_id: update.and_then(|update| update.job_id.clone()),
+        client_token: update.and_then(|update| update.client_token.clone()),
+    }
+}
+
+const fn update_in(input: &Input) -> Option<&Update> {
+    match input {
+        Input::Update { update, .. } => Some(update),
+        _ => None,
     }
 }
 

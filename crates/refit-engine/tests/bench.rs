@@ -110,12 +110,20 @@ impl Bench {
         self.submit(peer, Speaker::Device, payload);
     }
 
+    pub(crate) fn application_desires(&mut self, version: char) {
+        self.desires(Speaker::Application("app".into()), version);
+    }
+
     pub(crate) fn operator_desires(&mut self, version: char) {
+        self.desires(Speaker::Operator("op".into()), version);
+    }
+
+    fn desires(&mut self, speaker: Speaker, version: char) {
         let payload = format!(
             r#"{{"state":{{"desired":{{"softwareURL":"{}"}}}}}}"#,
             url(version)
         );
-        self.submit(99, Speaker::Operator("op".into()), &payload);
+        self.submit(99, speaker, &payload);
     }
 
     fn submit(&mut self, peer: u32, speaker: Speaker, payload: &str) {

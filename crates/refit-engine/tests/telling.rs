@@ -138,3 +138,16 @@ fn devices_beyond_the_bound_are_not_made() {
     assert_eq!(bench.said(), ["1: rejected 403"]);
     assert!(bench.commits.is_empty());
 }
+
+#[test]
+fn an_application_makes_no_device_but_an_operator_does() {
+    let mut bench = Bench::new();
+    bench.application_desires('a');
+    assert_eq!(bench.said(), ["99: rejected 404"]);
+    assert!(bench.commits.is_empty());
+    bench.operator_desires('a');
+    bench.commit_all();
+    bench.application_desires('b');
+    bench.commit_all();
+    assert_eq!(bench.said(), ["99: accepted 1", "99: accepted 2"]);
+}

@@ -265,7 +265,7 @@ impl Session {
     fn speaker(&self) -> Speaker {
         match &self.subscriptions {
             Subscriptions::Device(_) => Speaker::Device,
-            Subscriptions::Application(watched) => Speaker::Operator(watched.name.clone()),
+            Subscriptions::Application(watched) => Speaker::Application(watched.name.clone()),
         }
     }
 

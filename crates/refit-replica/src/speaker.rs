@@ -10,8 +10,10 @@ use refit_protocol::update::Update;
 pub enum Speaker {
     /// The device itself.
     Device,
-    /// An operator, or an application with an operator's rights; the name is for history.
+    /// An operator, who may also make a device known by desiring something of it; the name is for history.
     Operator(String),
+    /// An application: it may desire of the devices that are known.
+    Application(String),
 }
 
 impl Speaker {
@@ -21,13 +23,13 @@ impl Speaker {
             Self::Device if update.desired.is_some() => {
                 "a device may not write state.desired; an operator or application does"
             }
-            Self::Operator(_) if update.reported.is_some() => {
+            Self::Operator(_) | Self::Application(_) if update.reported.is_some() => {
                 "only the device itself may write state.reported"
             }
-            Self::Operator(_) if update.job_id.is_some() => {
+            Self::Operator(_) | Self::Application(_) if update.job_id.is_some() => {
                 "only the device itself may acknowledge a job"
             }
-            Self::Device | Self::Operator(_) => return Ok(()),
+            Self::Device | Self::Operator(_) | Self::Application(_) => return Ok(()),
         };
         Err(Rejection::new(Code::Forbidden, refusal))
     }
@@ -36,7 +38,7 @@ impl Speaker {
     pub fn origin(&self) -> String {
         match self {
             Self::Device => "replica".into(),
-            Self::Operator(name) => format!("direct/{name}"),
+            Self::Operator(name) | Self::Application(name) => format!("direct/{name}"),
         }
     }
 }

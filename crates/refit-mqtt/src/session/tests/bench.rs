@@ -53,7 +53,7 @@ impl Ledger {
 fn name(speaker: &Speaker) -> String {
     match speaker {
         Speaker::Device => String::new(),
-        Speaker::Operator(name) => format!(" by {name}"),
+        Speaker::Operator(name) | Speaker::Application(name) => format!(" by {name}"),
     }
 }
 
