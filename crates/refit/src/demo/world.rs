@@ -241,7 +241,9 @@ impl World {
     }
 
     fn began_job(&mut self, job: &str, version: &str) {
-        let Some(wave) = wave_of(version) else { return };
+        let Some(wave) = wave_of(version).filter(|_| !self.is_told) else {
+            return;
+        };
         if self.job_waves.insert(job.to_owned(), wave).is_none() {
             self.waves[wave].told += 1;
         }
@@ -379,5 +381,16 @@ mod tests {
             world.hear(&News::Device(0, told));
         }
         assert_eq!((world.waves[1].told, world.waves[1].done), (1, 1));
+    }
+
+    #[test]
+    fn after_the_story_arrivals_are_told_and_not_counted() {
+        let mut world = World::new(1, 0, 0);
+        world.is_told = true;
+        let (job, version) = ("j".to_owned(), NEW.to_owned());
+        world.hear(&News::Device(0, Told::Began { job, version }));
+        world.hear(&News::Device(0, Told::Runs(NEW.into())));
+        assert_eq!(world.waves[1].told, 0);
+        assert_eq!(world.events.back().unwrap().text, "lamp-001 runs 2.0.0");
     }
 }
