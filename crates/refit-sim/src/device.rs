@@ -1,9 +1,9 @@
 //! Devices: what all kinds have in common. They lose power, they connect with back-off, they come back.
 
+mod acts;
 pub(crate) mod agent;
 pub(crate) mod hands;
 pub(crate) mod simple;
-pub(crate) mod wire;
 
 use refit_agent::machine::effect::Effect;
 use refit_protocol::device_id::DeviceId;
@@ -237,7 +237,7 @@ impl World {
                     self.check_arrived(conn, device, &document);
                 }
                 match self.devices[device].kind {
-                    Kind::Agent(_) => self.agent_hears(device, *kind, &document),
+                    Kind::Agent(_) => self.agent_hears(device, *kind, payload),
                     Kind::Simple(_) => self.simple_hears(device, *kind, &document),
                 }
             }

@@ -19,6 +19,7 @@ use refit_replica::input::{Catalog, Input};
 use refit_replica::record::Record;
 use refit_replica::speaker::Speaker;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::clock::{Millis, SECOND};
 use crate::coverage::Fault;
@@ -67,20 +68,39 @@ pub(crate) struct Submission {
     kind: Kind,
 }
 
-/// The depot: it has all releases of its own pattern up to a number.
-pub(crate) struct Releases {
-    pub(crate) count: u8,
-}
+/// How many releases the depot has; with the foreign one as many as a record counts failures of.
+pub(crate) const RELEASES: u8 = 3;
+
+/// The depot: the digests of its releases, oldest first.
+pub(crate) struct Releases(Vec<Digest>);
 
 impl Releases {
+    /// Makes a depot with so many releases.
+    pub(crate) fn new(count: u8) -> Self {
+        let digest = |number| Digest::from_bytes(Sha256::digest(Self::content(number)).into());
+        Self((0..count).map(digest).collect())
+    }
+
+    /// Returns the bytes of a release.
+    pub(crate) fn content(number: u8) -> Vec<u8> {
+        format!("release {number} of the firmware, whole, verified and well").into_bytes()
+    }
+
     /// Returns the digest of a release.
-    pub(crate) const fn digest(release: u8) -> Digest {
-        Digest::from_bytes([release; 32])
+    pub(crate) fn digest(&self, number: u64) -> Option<&Digest> {
+        self.0.get(number as usize % self.0.len().max(1))
     }
 
     /// Returns the number of a digest's release.
     pub(crate) fn number(&self, digest: &Digest) -> Option<u8> {
-        (0..self.count).find(|release| Self::digest(*release) == *digest)
+        let at = self.0.iter().position(|known| known == digest)?;
+        u8::try_from(at).ok()
+    }
+
+    /// Returns the bytes that a digest stands for.
+    pub(crate) fn bytes(digest: &Digest) -> Option<Vec<u8>> {
+        let depot = Self::new(RELEASES);
+        depot.number(digest).map(Self::content)
     }
 }
 
@@ -527,7 +547,9 @@ impl World {
 
     /// Tells a device what its durable record says, without waiting for anything (planted).
     fn tell_at_once(&mut self, device: usize, conn: ConnId) {
-        if let Some(record) = self.disk.record(&self.devices[device].id).cloned() {
+        let record = self.disk.record(&self.devices[device].id).cloned();
+        let queued = |record: &Record| record.job.as_ref().is_some_and(|job| job.sent().is_none());
+        if let Some(record) = record.filter(|record| !queued(record)) {
             self.tell_from(&record, device, conn);
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::clock::{MINUTE, SECOND};
 use crate::operator::Want;
-use crate::server::Releases;
+use crate::server::{RELEASES, Releases};
 use crate::transition::Event;
 use crate::world::World;
 
@@ -87,13 +87,13 @@ impl World {
     }
 
     fn some_software(&mut self) -> String {
-        let releases = u64::from(self.releases.count);
         // Of a store that is not the depot's: an agent rejects it.
         if self.chances.operator.permille(60) {
             return "https://store.example/app?v=1".into();
         }
-        Releases::url(&Releases::digest(
-            self.chances.operator.below(releases) as u8
-        ))
+        let number = self.chances.operator.below(u64::from(RELEASES));
+        self.releases
+            .digest(number)
+            .map_or_else(String::new, Releases::url)
     }
 }

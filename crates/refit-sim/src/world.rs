@@ -21,12 +21,9 @@ use crate::model::Model;
 use crate::net::{ConnId, Net};
 use crate::operator::Operators;
 use crate::options::{Mix, Options};
-use crate::server::{Releases, Server};
+use crate::server::{RELEASES, Releases, Server};
 use crate::trace::Trace;
 use crate::transition::Event;
-
-/// How many releases the depot has; with the foreign one as many as a record counts failures of.
-const RELEASES: u8 = 3;
 
 /// Everything there is.
 pub struct World {
@@ -99,7 +96,7 @@ impl World {
             net: Net::default(),
             server: Server::new(),
             disk: Disk::default(),
-            releases: Releases { count: RELEASES },
+            releases: Releases::new(RELEASES),
             operators: Operators::default(),
             model: Model::new(devices.len()),
             devices,
@@ -198,6 +195,11 @@ impl World {
 }
 
 impl Releases {
+    /// Tells whether a release is none of the first.
+    pub(crate) fn is_new(software: &Software) -> bool {
+        software.version != "0.0.0"
+    }
+
     /// Returns the URL of a release, without a grant.
     pub(crate) fn url(digest: &Digest) -> String {
         depot_url("http://refit.example", digest)
@@ -210,7 +212,7 @@ impl Releases {
             name: "firmware".into(),
             version: format!("{number}.0.0"),
             digest: *digest,
-            length: 64,
+            length: Self::content(number).len() as u64,
             format: Format::File,
         })
     }

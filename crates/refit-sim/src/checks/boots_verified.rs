@@ -3,30 +3,25 @@
 use refit_agent::files::Files;
 use refit_agent::files::fragile::Fragile;
 use refit_protocol::digest::Digest;
+use sha2::{Digest as _, Sha256};
 
-use crate::device::agent::Agent;
 use crate::device::hands;
 
-/// What runs is a whole release, and one of those that may run now.
-pub(crate) fn boots(agent: &Agent, may: &[Option<Digest>]) -> Result<(), String> {
-    let runs = hands::running(&agent.disk).map_err(|error| error.to_string())?;
+/// What a disk boots is a whole release, and one of those that may run now.
+pub(crate) fn boots(disk: &Fragile, may: &[Option<Digest>]) -> Result<(), String> {
+    let runs = hands::boots(disk);
     if !may.contains(&runs) {
         return Err(format!("it boots {runs:?}, and may boot {may:?}"));
     }
-    runs.map_or(Ok(()), |digest| whole(&agent.disk, &digest))
-}
-
-fn whole(disk: &Fragile, digest: &Digest) -> Result<(), String> {
-    let path = hands::version(digest).join(hands::ARTIFACT);
-    let expected = hands::artifact(digest);
-    let read = disk.read(&path, expected.len() + 1);
-    match read {
-        Ok(Some(bytes)) if bytes == expected => Ok(()),
-        Ok(bytes) => Err(format!(
-            "it boots {digest}, which has {:?} bytes of {}",
-            bytes.map(|b| b.len()),
-            expected.len()
-        )),
-        Err(error) => Err(format!("it boots {digest}: {error}")),
+    let Some(digest) = runs else { return Ok(()) };
+    let bytes = disk.read(&hands::artifact(&digest), 1 << 20);
+    let bytes = bytes.map_err(|error| format!("it boots {digest:?}: {error}"))?;
+    let bytes = bytes.ok_or_else(|| format!("it boots {digest:?}, which has no artifact"))?;
+    if <[u8; 32]>::from(Sha256::digest(&bytes)) != *digest.as_bytes() {
+        let length = bytes.len();
+        return Err(format!(
+            "it boots {digest:?}, and has other bytes, {length} of them"
+        ));
     }
+    Ok(())
 }

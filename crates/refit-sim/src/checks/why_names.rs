@@ -1,6 +1,7 @@
 //! Design §9.8, semantics 25: for every device that does not run what it should `why` names the reasons, and with
 //! exactly those gone it proceeds; with one of them left it does not.
 
+use refit_protocol::job::JobId;
 use refit_replica::delta::software_differs;
 use refit_replica::why::why;
 
@@ -16,8 +17,10 @@ const NAME: &str = "why_names";
 pub(crate) struct Trial {
     device: usize,
     rules: Vec<&'static str>,
-    /// How many jobs it was sent before.
+    /// How many deltas with a job it was sent before.
     told: u64,
+    /// Its open job, if it has one.
+    job: Option<JobId>,
 }
 
 /// How long one reason is gone before it is seen what follows.
@@ -40,10 +43,12 @@ impl World {
                 self.checks.breach(NAME, found);
             } else if differs {
                 let told = self.checks.commands(index);
+                let job = record.job.as_ref().map(|job| job.id.clone());
                 trials.push(Trial {
                     device: index,
                     rules,
                     told,
+                    job,
                 });
             }
         }
@@ -79,10 +84,13 @@ impl World {
     /// With all reasons gone, each was sent a job.
     pub(crate) fn check_proceeded(&mut self) {
         for trial in std::mem::take(&mut self.trials) {
-            // It may also turn out that it had the software all along, and could not say so.
+            // It may also turn out that it had ended its job, or had the software, all along, and could not say so.
             let record = self.disk.record(&self.devices[trial.device].id);
-            let has_it = record.is_some_and(|record| !software_differs(record));
-            if self.checks.commands(trial.device) == trial.told && !has_it {
+            let settled = record.is_some_and(|record| {
+                let same = record.job.as_ref().map(|job| &job.id) == trial.job.as_ref();
+                !same || !software_differs(record)
+            });
+            if self.checks.commands(trial.device) == trial.told && !settled {
                 let found = format!("d{} did not go on without {:?}", trial.device, trial.rules);
                 self.checks.breach(NAME, found);
             }

@@ -1,100 +1,151 @@
-//! What an agent's hands do to its disk: a folder of whole releases, and a link to the one that runs.
+//! What the real hands of an agent hold on to: a disk that forgets, a store on a bad day, a release that may be sick.
 
-use std::io::{self, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use refit_agent::fetch::{Answer, Http};
 use refit_agent::files::fragile::Fragile;
-use refit_agent::files::{Files, Kind};
+use refit_agent::hands::Hands;
+use refit_agent::health::Health;
+use refit_agent::installer::{InstallError, Tree};
+use refit_agent::job::Release;
+use refit_agent::unpack::Limits;
 use refit_protocol::digest::Digest;
+use refit_protocol::software_url::depot_digest;
 
-/// The name of a release's bytes in its folder.
-pub(crate) const ARTIFACT: &str = "artifact";
+use crate::server::Releases;
 
-const VERSIONS: &str = "/versions";
-const CURRENT: &str = "/current";
-const NEXT: &str = "/current.next";
+/// The agent's root.
+pub(super) const ROOT: &str = "/";
 
-/// Returns the bytes of a release: enough to be torn.
-pub(crate) fn artifact(digest: &Digest) -> Vec<u8> {
-    digest.to_hex().into_bytes()
+/// What the next download meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weather {
+    /// Nothing bad.
+    Fine,
+    /// The grant is refused.
+    Refused,
+    /// The connection breaks after so many bytes.
+    Breaks(usize),
+    /// The bytes are others than promised.
+    Wrong,
 }
 
-/// Returns the folder of a release.
-pub(crate) fn version(digest: &Digest) -> PathBuf {
-    Path::new(VERSIONS).join(digest.to_hex())
-}
+/// The store that bytes come from.
+pub(super) struct Store(Mutex<Weather>);
 
-/// Returns what runs, by the link's own account.
-pub(crate) fn running(disk: &Fragile) -> io::Result<Option<Digest>> {
-    let target = disk.read_link(Path::new(CURRENT))?;
-    let name = target
-        .as_deref()
-        .and_then(Path::file_name)
-        .and_then(|n| n.to_str());
-    Ok(name.and_then(Digest::parse))
-}
-
-/// Makes the folder.
-pub(crate) fn prepare(disk: &Fragile) -> io::Result<()> {
-    disk.make_folder(Path::new(VERSIONS))?;
-    disk.sync_folder(Path::new("/"))
-}
-
-/// Writes a release beside what runs. `half` is planted: it gets its name before it is whole.
-pub(crate) fn write(disk: &Fragile, digest: &Digest, half: bool) -> io::Result<()> {
-    let whole = version(digest);
-    if disk.kind(&whole)? == Some(Kind::Folder) {
-        return disk.sync_folder(Path::new(VERSIONS));
+impl Store {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Weather::Fine)))
     }
-    let partial = Path::new(VERSIONS).join(format!("{digest}.partial"));
-    disk.remove(&partial)?;
-    disk.make_folder(&partial)?;
-    let mut file = disk.create(&partial.join(ARTIFACT), 0o755)?;
-    file.write_all(&artifact(digest))?;
-    file.flush()?;
-    if !half {
-        disk.sync_tree(&partial)?;
+
+    pub(super) fn set(&self, weather: Weather) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = weather;
     }
-    disk.rename(&partial, &whole)?;
-    disk.sync_folder(Path::new(VERSIONS))
 }
 
-/// Makes a written release the one that runs.
-pub(crate) fn switch(disk: &Fragile, to: &Digest) -> io::Result<()> {
-    if disk.kind(&version(to))? != Some(Kind::Folder) {
-        return Err(io::Error::other("the release is not there"));
+impl Http for Store {
+    fn get(&self, url: &str, from: u64, _: Option<&str>) -> Result<Answer, String> {
+        let weather = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut bytes) = depot_digest(url).and_then(|digest| Releases::bytes(&digest)) else {
+            return Ok(answer(404, None, Vec::new(), false));
+        };
+        let length = bytes.len() as u64;
+        if weather == Weather::Refused {
+            return Ok(answer(403, None, Vec::new(), false));
+        }
+        if weather == Weather::Wrong {
+            bytes.iter_mut().for_each(|byte| *byte ^= 1);
+        }
+        bytes.drain(..(from as usize).min(bytes.len()));
+        let breaks = match weather {
+            Weather::Breaks(after) => {
+                bytes.truncate(after);
+                true
+            }
+            Weather::Fine | Weather::Refused | Weather::Wrong => false,
+        };
+        let (status, range) = match from {
+            0 => (200, None),
+            from => (206, Some((from, Some(length)))),
+        };
+        Ok(answer(status, range, bytes, breaks))
     }
-    if running(disk)? != Some(*to) {
-        disk.remove(Path::new(NEXT))?;
-        disk.link(&version(to), Path::new(NEXT))?;
-        disk.rename(Path::new(NEXT), Path::new(CURRENT))?;
-    }
-    disk.sync_folder(Path::new("/"))
 }
 
-/// Goes back to what ran before.
-pub(crate) fn go_back(disk: &Fragile, to: Option<&Digest>) -> io::Result<()> {
-    match to {
-        Some(to) => switch(disk, to),
-        None => {
-            disk.remove(Path::new(CURRENT))?;
-            disk.sync_folder(Path::new("/"))
+fn answer(status: u16, range: Option<(u64, Option<u64>)>, bytes: Vec<u8>, breaks: bool) -> Answer {
+    Answer {
+        status,
+        entity_tag: Some("\"it\"".into()),
+        range,
+        length: None,
+        body: Box::new(Body { bytes, breaks }),
+    }
+}
+
+/// Bytes that come a few at a time, and may break off.
+struct Body {
+    bytes: Vec<u8>,
+    breaks: bool,
+}
+
+impl Read for Body {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.bytes.len().min(into.len()).min(24);
+        if count == 0 && self.breaks {
+            return Err(io::Error::other("the connection broke"));
+        }
+        into[..count].copy_from_slice(&self.bytes[..count]);
+        self.bytes.drain(..count);
+        Ok(count)
+    }
+}
+
+/// Whether new releases are well here.
+struct Doctor {
+    sick: bool,
+}
+
+impl Health for Doctor {
+    fn check(&self, release: &Release, _: &Path) -> Result<(), String> {
+        match self.sick && Releases::is_new(&release.software) {
+            true => Err("it is not healthy".into()),
+            false => Ok(()),
         }
     }
 }
 
-/// Forgets all releases but the one that runs and the one before it.
-pub(crate) fn confirm(disk: &Fragile, to: &Digest, former: Option<&Digest>) -> io::Result<()> {
-    for name in disk.names(Path::new(VERSIONS))? {
-        let digest = Digest::parse(&name);
-        if digest.is_some_and(|digest| digest != *to && Some(&digest) != former) {
-            let path = Path::new(VERSIONS).join(&name);
-            let gone = Path::new(VERSIONS).join(format!("{name}.gone"));
-            disk.remove(&gone)?;
-            disk.rename(&path, &gone)?;
-            disk.sync_folder(Path::new(VERSIONS))?;
-            disk.remove(&gone)?;
-        }
-    }
-    Ok(())
+/// Opens the place for software, as the agent does when it starts, and gives it hands.
+pub(super) fn open(disk: &Fragile, store: &Arc<Store>, sick: bool) -> Result<Hands, InstallError> {
+    let files = Arc::new(disk.clone());
+    let tree = Tree::open(files.clone(), Path::new(ROOT), Limits::default())?;
+    Ok(Hands {
+        files,
+        installer: Arc::new(tree),
+        http: store.clone(),
+        health: Arc::new(Doctor { sick }),
+        root: PathBuf::from(ROOT),
+        length_max: 1 << 20,
+    })
+}
+
+/// Returns the file of a release that is a single one.
+pub(crate) fn artifact(digest: &Digest) -> PathBuf {
+    Path::new(ROOT)
+        .join("versions")
+        .join(digest.to_hex())
+        .join("artifact")
+}
+
+/// Returns what a disk boots, by its own account.
+pub(crate) fn boots(disk: &Fragile) -> Option<Digest> {
+    use refit_agent::files::Files;
+    let target = disk.read_link(&Path::new(ROOT).join("current")).ok()??;
+    Digest::parse(target.file_name()?.to_str()?)
+}
+
+/// Returns what runs.
+pub(super) fn running(hands: &Hands) -> Option<Digest> {
+    hands.installer.running().ok().flatten()
 }

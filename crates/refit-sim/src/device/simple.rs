@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::clock::{MINUTE, SECOND};
 use crate::device::{Done, Kind};
 use crate::net::{ConnId, Up};
+use crate::server::Releases;
 use crate::world::World;
 
 /// How it behaves.
@@ -252,7 +253,7 @@ impl World {
     fn lie(&mut self, device: usize, job: Option<JobId>) {
         let pick = self.chances.device.below(9);
         let number = self.chances.device.any();
-        let releases = u64::from(self.releases.count);
+        let url = self.releases.digest(number).map(Releases::url);
         let Some(simple) = self.simple(device) else {
             return;
         };
@@ -261,8 +262,6 @@ impl World {
         let job = job
             .or(known)
             .map_or_else(|| "1-nobody".into(), |job| job.to_string());
-        let digest = crate::server::Releases::digest((number % releases) as u8);
-        let url = crate::server::Releases::url(&digest);
         let lie = match pick {
             0 => format!("jobID:{job} SUCCESS"),
             1 => format!("jobID:{job} FAILURE because"),
