@@ -159,3 +159,21 @@ fn a_fall_from_a_late_success_is_a_fall() {
         "#,
     );
 }
+
+#[test]
+fn the_first_word_about_a_job_that_a_late_success_completed_counts() {
+    play(
+        r#"
+        device subscribes      -> nothing
+        operator desires v2    -> accepted 1 j1 SENT, delta j1 v2
+        operator desires v3    -> accepted 2 j2 SENT, j1 SUPERSEDED, delta j2 v3
+        operator desires v2    -> accepted 3 j3 SENT, j2 SUPERSEDED, delta j3 v2
+        device says j1 SUCCESS -> rejected 409, j3 SUCCEEDED, late success of j1
+        operator desires v3    -> accepted 5 j4 SENT, delta j4 v3
+        device says j2 SUCCESS -> rejected 409, j4 SUCCEEDED, late success of j2
+        device says j3 SUCCESS -> accepted 7 j3 SUCCEEDED, j5 SENT, delta j5 v3
+        device says j3 SUCCESS -> accepted 7 j3 SUCCEEDED
+        record                 -> version 7, desired v3, reported v2
+        "#,
+    );
+}

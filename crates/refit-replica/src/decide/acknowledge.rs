@@ -131,11 +131,12 @@ fn hear_past(
         None => {}
         Some(saying) => {
             let end = end_given(saying, &past.software_url, reported);
-            if end == Some(status) {
-                return Ok(Heard::Repeats(status));
-            }
+            // SUCCESS of a job that another's late word had completed is the device's first word about it.
             if end == Some(Status::Succeeded) {
                 late_success(draft, &word.job_id);
+            }
+            if end == Some(status) {
+                return Ok(Heard::Repeats(status));
             }
         }
     }
@@ -164,22 +165,25 @@ fn late_success(draft: &mut Draft<'_, '_>, id: &JobId) {
         return;
     };
     let past = &draft.record.past[at];
-    let without_word = matches!(
+    let ended_otherwise = matches!(
         past.status,
         Status::Superseded | Status::TimedOut | Status::Cancelled
     );
+    let unheard = past.status == Status::Succeeded && !past.acknowledged;
     let later_spoken = draft.record.past[at + 1..]
         .iter()
         .any(|job| job.acknowledged)
         || draft.record.job.as_ref().is_some_and(Job::acknowledged);
-    if !without_word || past.late_success || later_spoken {
+    if !(ended_otherwise || unheard) || past.late_success || later_spoken {
         return;
     }
     let software_url = past.software_url.clone();
-    draft.record.past[at].late_success = true;
+    draft.record.past[at].late_success = ended_otherwise;
     // An older job's SUCCESS that still comes after this one is older news.
     draft.record.past[at].acknowledged = true;
     draft.decision.changed = true;
-    draft.decision.events.push(Event::LateSuccess(id.clone()));
+    if ended_otherwise {
+        draft.decision.events.push(Event::LateSuccess(id.clone()));
+    }
     super::report::runs(draft, software_url);
 }
