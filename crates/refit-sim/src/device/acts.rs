@@ -32,12 +32,12 @@ impl World {
             agent.late = Some(entry);
             return true;
         }
-        agent.notes_end(&entry);
         let Agent { disk, live, .. } = agent;
         let Some(live) = live else { return false };
         disk.cut_at(cut_at.map_or(usize::MAX, |at| disk.changes() + at));
         if live.journal.write(disk, &entry).is_ok() && !disk.is_cut() {
             disk.cut_at(usize::MAX);
+            agent.notes_end(&entry);
             return true;
         }
         self.coverage.fault(Fault::CutInAct);
