@@ -2,4 +2,5 @@
 #![expect(clippy::panic, reason = "a test says so when it fails")]
 
 mod determinism;
+mod planted;
 mod seeds;

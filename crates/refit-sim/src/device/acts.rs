@@ -73,6 +73,9 @@ impl World {
         }
         agent.acting = target(&act);
         let said = agent.works(&act, weather, cut_at);
+        if let (Effect::Fetch { .. }, Some(fault)) = (&act, weather.fault()) {
+            self.coverage.fault(fault);
+        }
         self.agent_is_sound(device);
         let Some(agent) = self.agent(device) else {
             return;

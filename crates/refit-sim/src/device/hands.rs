@@ -14,6 +14,7 @@ use refit_agent::unpack::Limits;
 use refit_protocol::digest::Digest;
 use refit_protocol::software_url::depot_digest;
 
+use crate::coverage::Fault;
 use crate::server::Releases;
 
 /// The agent's root.
@@ -30,6 +31,18 @@ pub(super) enum Weather {
     Breaks(usize),
     /// The bytes are others than promised.
     Wrong,
+}
+
+impl Weather {
+    /// Returns what kind of fault it is.
+    pub(super) const fn fault(self) -> Option<Fault> {
+        match self {
+            Self::Fine => None,
+            Self::Refused => Some(Fault::Refused),
+            Self::Breaks(_) => Some(Fault::Broken),
+            Self::Wrong => Some(Fault::Wrong),
+        }
+    }
 }
 
 /// The store that bytes come from.
