@@ -8,8 +8,9 @@
 //!
 //! *Absent on purpose*: transports (MQTT, HTTP), SQL, and any rule about devices: those are the replica's.
 //!
-//! *Start reading at* [`shard::Shard`], which is without I/O and runs in the simulator as it is; `work.rs` is one
-//! device's way through it, `commit.rs` the grouping, `driver.rs` the thread, `send.rs` the bytes.
+//! *Start reading at* [`shard::Shard`], which is without I/O and runs in the simulator as it is: `shard/presence.rs` says
+//! who is there, `shard/outcome.rs` what follows when the store came back. `work.rs` is one device's way through it,
+//! `commit.rs` the grouping, `driver.rs` the thread, `send.rs` the bytes.
 //!
 //! *Keeps* (design §9): 1, acknowledged is durable; 2, a device is sent only its own newest job.
 

@@ -4,6 +4,11 @@
 //! effects out. While an input of a device is undecided or uncommitted no delta leaves for it (semantics 30); then
 //! what it is due is computed from the durable record, so only the newest delta ever exists.
 
+mod happening;
+mod live;
+mod outcome;
+mod presence;
+
 use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
@@ -11,140 +16,15 @@ use refit_protocol::device_id::DeviceId;
 use refit_protocol::time::{Monotonic, Now};
 use refit_replica::delta::{Due, due};
 use refit_replica::input::{Catalog, Context, Input, Policy};
-use refit_replica::speaker::Speaker;
 use refit_replica::watch::Watch;
-use refit_store::store::{Failure, Outcome, Stored};
+use refit_store::store::Stored;
 
+pub use self::happening::{Broken, From, Happening, What};
+use self::live::{Live, keep_watch};
+pub use self::presence::Presence;
 use crate::commit::Commits;
 use crate::output::{Output, Telling};
 use crate::work::{Loaded, Task, Work};
-
-/// Something that happened. `P` names a connection; the shard only compares it and hands it back.
-#[derive(Clone, Debug)]
-pub enum Happening<P> {
-    /// A device connected.
-    Attach {
-        /// The device.
-        device: DeviceId,
-        /// Its connection.
-        peer: P,
-    },
-    /// A connection of a device ended.
-    Detach {
-        /// The device.
-        device: DeviceId,
-        /// The connection that ended; an older one than the present says nothing.
-        peer: P,
-    },
-    /// A device subscribed to its delta.
-    Subscribe {
-        /// The device.
-        device: DeviceId,
-        /// Its connection.
-        peer: P,
-    },
-    /// A device is connected, but no longer subscribed to its delta.
-    Unsubscribe {
-        /// The device.
-        device: DeviceId,
-        /// Its connection.
-        peer: P,
-    },
-    /// Somebody says or wants something about a device.
-    Submit {
-        /// The device.
-        device: DeviceId,
-        /// What.
-        what: What,
-        /// Who is to hear the answer.
-        from: From<P>,
-    },
-    /// A record was read.
-    Loaded {
-        /// The device.
-        device: DeviceId,
-        /// What is stored; `None`: nothing.
-        stored: Option<Box<Stored>>,
-    },
-    /// A record could not be read.
-    LoadFailed {
-        /// The device.
-        device: DeviceId,
-        /// Why, for the log.
-        why: String,
-    },
-    /// A commit came back.
-    Committed {
-        /// The number that [`Output::Commit`] had.
-        ticket: u64,
-        /// One outcome per operation, or why there is none.
-        result: Result<Vec<Outcome>, Broken>,
-    },
-    /// A job of a device that is not connected runs on; its timers go on.
-    Resume {
-        /// The device.
-        device: DeviceId,
-    },
-}
-
-/// Why a whole batch came to nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Broken {
-    /// Nothing was written, for want of room on the disk or in the store's queue; it may work later.
-    Full,
-    /// It may or may not be durable.
-    Unknown(String),
-}
-
-impl std::convert::From<Failure> for Broken {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Full | Failure::Busy => Self::Full,
-            other => Self::Unknown(crate::output::with_sources(&other)),
-        }
-    }
-}
-
-/// What is submitted.
-#[derive(Clone, Debug)]
-pub enum What {
-    /// The payload of an update, as it came.
-    Payload {
-        /// Who says it.
-        speaker: Speaker,
-        /// The bytes.
-        payload: Box<[u8]>,
-        /// By which hash it is known again if it changes nothing; 0: not at all.
-        hash: u64,
-    },
-    /// Something that is already read.
-    Input(Box<Input>),
-}
-
-/// Who is to hear the answer.
-#[derive(Clone, Debug)]
-pub enum From<P> {
-    /// This connection, under this receipt.
-    Peer {
-        /// The connection.
-        peer: P,
-        /// Its number for the submission.
-        receipt: u32,
-    },
-    /// Nobody: the shard itself wanted it.
-    Nobody,
-}
-
-/// Whether a device is there to be told something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
-    /// It is not connected.
-    Away,
-    /// It is connected, but has not subscribed to its delta.
-    Connected,
-    /// It is connected, and subscribed to its delta.
-    Reachable,
-}
 
 /// What a shard is told once.
 #[derive(Clone, Debug)]
@@ -178,31 +58,6 @@ pub struct Shard<P> {
     timers: BTreeSet<(Monotonic, DeviceId)>,
     commits: Commits,
     connected: usize,
-}
-
-/// What is kept in memory of one device. An idle connected one has no work and no watch.
-struct Live<P> {
-    peer: Option<P>,
-    reachable: bool,
-    watching: Option<Box<Watching>>,
-    work: Option<Box<Work<P>>>,
-}
-
-/// The volatile side of an open job, and when its timer is armed for.
-struct Watching {
-    watch: Watch,
-    armed: Option<Monotonic>,
-}
-
-impl<P> Default for Live<P> {
-    fn default() -> Self {
-        Self {
-            peer: None,
-            reachable: false,
-            watching: None,
-            work: None,
-        }
-    }
 }
 
 impl<P: Clone + PartialEq> Shard<P> {
@@ -293,79 +148,6 @@ impl<P: Clone + PartialEq> Shard<P> {
         self.devices.values().filter_map(|live| live.peer.as_ref())
     }
 
-    fn attach(&mut self, device: DeviceId, peer: P, out: &mut Vec<Output<P>>) {
-        let live = self.devices.entry(device).or_default();
-        live.reachable = false;
-        match live.peer.replace(peer) {
-            Some(old) => out.push(Output::TakeOver { peer: old }),
-            None => self.connected += 1,
-        }
-    }
-
-    fn detach(
-        &mut self,
-        device: DeviceId,
-        peer: &P,
-        world: &mut World<'_>,
-        out: &mut Vec<Output<P>>,
-    ) {
-        if self.leave(&device, peer) {
-            if let Some(live) = self.devices.get_mut(&device) {
-                live.peer = None;
-                self.connected -= 1;
-            }
-            self.note_timers(device, world, out);
-        }
-    }
-
-    fn unsubscribe(
-        &mut self,
-        device: DeviceId,
-        peer: &P,
-        world: &mut World<'_>,
-        out: &mut Vec<Output<P>>,
-    ) {
-        if self.leave(&device, peer) {
-            self.note_timers(device, world, out);
-        }
-    }
-
-    /// Makes a device unreachable, if this is its present connection.
-    fn leave(&mut self, device: &DeviceId, peer: &P) -> bool {
-        match self.devices.get_mut(device) {
-            Some(live) if live.peer.as_ref() == Some(peer) => {
-                live.reachable = false;
-                true
-            }
-            Some(_) | None => false,
-        }
-    }
-
-    fn note_timers(&mut self, device: DeviceId, world: &mut World<'_>, out: &mut Vec<Output<P>>) {
-        let Some(live) = self.devices.get(&device) else {
-            return;
-        };
-        if live.watching.is_some() || live.work.is_some() {
-            self.own(device, Input::Detached, world, out);
-        } else {
-            self.forget_if_idle(&device);
-        }
-    }
-
-    fn subscribe(
-        &mut self,
-        device: DeviceId,
-        peer: &P,
-        world: &mut World<'_>,
-        out: &mut Vec<Output<P>>,
-    ) {
-        match self.devices.get_mut(&device) {
-            Some(live) if live.peer.as_ref() == Some(peer) => live.reachable = true,
-            Some(_) | None => return,
-        }
-        self.own(device, Input::Subscribed, world, out);
-    }
-
     /// Takes in an input of the shard's own.
     fn own(
         &mut self,
@@ -411,27 +193,6 @@ impl<P: Clone + PartialEq> Shard<P> {
         };
         work.loaded = Some(Loaded::from_store(stored));
         self.decide(&device, world, out);
-    }
-
-    fn load_failed(
-        &mut self,
-        device: &DeviceId,
-        why: &str,
-        world: &mut World<'_>,
-        out: &mut Vec<Output<P>>,
-    ) {
-        out.push(Output::Trouble {
-            device: device.clone(),
-            why: why.into(),
-        });
-        if let Some(work) = self
-            .devices
-            .get_mut(device)
-            .and_then(|live| live.work.take())
-        {
-            work.refuse_all(device, world.now.wall, out);
-        }
-        self.forget_if_idle(device);
     }
 
     fn work_of(&mut self, device: &DeviceId) -> Option<&mut Work<P>> {
@@ -519,77 +280,6 @@ impl<P: Clone + PartialEq> Shard<P> {
         self.forget_if_idle(device);
     }
 
-    fn committed(
-        &mut self,
-        ticket: u64,
-        result: Result<Vec<Outcome>, Broken>,
-        world: &mut World<'_>,
-        out: &mut Vec<Output<P>>,
-    ) {
-        let devices = self.commits.came_back(ticket);
-        match result {
-            Ok(outcomes) => {
-                for (device, outcome) in devices.iter().zip(outcomes) {
-                    self.outcome(device, outcome, world, out);
-                }
-            }
-            Err(Broken::Full) => {
-                for device in &devices {
-                    self.not_stored(device, world, out);
-                }
-            }
-            // Nothing is known, so nothing is said: the process stops and looks (research: store §5).
-            Err(Broken::Unknown(why)) => out.push(Output::Stop { why }),
-        }
-    }
-
-    fn outcome(
-        &mut self,
-        device: &DeviceId,
-        outcome: Outcome,
-        world: &mut World<'_>,
-        out: &mut Vec<Output<P>>,
-    ) {
-        match outcome {
-            Outcome::Applied(guard) => {
-                let Some(work) = self.work_of(device) else {
-                    return;
-                };
-                let made = work.applied(guard);
-                self.known += u64::from(made);
-                self.release(device, world, out);
-            }
-            // Somebody else wrote the record: read it and decide the same again.
-            Outcome::Conflict | Outcome::Missing => {
-                let Some(live) = self.devices.get_mut(device) else {
-                    return;
-                };
-                let Some(work) = live.work.as_deref_mut() else {
-                    return;
-                };
-                let before = work.start_again();
-                keep_watch(&mut self.timers, device, live, before, None);
-                out.push(Output::Load(device.clone()));
-            }
-        }
-    }
-
-    fn not_stored(&mut self, device: &DeviceId, world: &mut World<'_>, out: &mut Vec<Output<P>>) {
-        let Some(live) = self.devices.get_mut(device) else {
-            return;
-        };
-        let Some(mut work) = live.work.take() else {
-            return;
-        };
-        let before = work.start_again();
-        // What the shard itself wanted is wanted again, but a full disk is asked only once in a while.
-        let again = live.reachable || !before.is_idle();
-        let earliest = again.then(|| world.now.mono.after(FULL_PAUSE_MS));
-        keep_watch(&mut self.timers, device, live, before, earliest);
-        work.refuse_all(device, world.now.wall, out);
-        self.forget_if_idle(device);
-    }
-
     fn forget_if_idle(&mut self, device: &DeviceId) {
         if let Some(live) = self.devices.get(device)
             && live.peer.is_none()
@@ -599,34 +289,6 @@ impl<P: Clone + PartialEq> Shard<P> {
             self.devices.remove(device);
         }
     }
-}
-
-/// How long a timer waits that could not be stored because the disk is full, in milliseconds.
-const FULL_PAUSE_MS: u64 = 5_000;
-
-/// Keeps a watch, if there is something to keep, and moves its timer; not before `earliest`, if that is given.
-fn keep_watch<P>(
-    timers: &mut BTreeSet<(Monotonic, DeviceId)>,
-    device: &DeviceId,
-    live: &mut Live<P>,
-    watch: Watch,
-    earliest: Option<Monotonic>,
-) {
-    let armed_before = live.watching.as_ref().and_then(|watching| watching.armed);
-    let armed = match (watch.next_due(), earliest) {
-        (Some(due), Some(earliest)) => Some(due.max(earliest)),
-        (due, earliest) => due.or(earliest),
-    };
-    if armed != armed_before {
-        if let Some(at) = armed_before {
-            timers.remove(&(at, device.clone()));
-        }
-        if let Some(at) = armed {
-            timers.insert((at, device.clone()));
-        }
-    }
-    let keep = armed.is_some() || !watch.is_idle();
-    live.watching = keep.then(|| Box::new(Watching { watch, armed }));
 }
 
 fn telling<P: Clone>(device: &DeviceId, peer: &P, loaded: &Loaded, due: Due<'_>) -> Output<P> {

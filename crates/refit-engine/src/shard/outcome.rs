@@ -1,0 +1,105 @@
+//! What the store came back with: a commit that is durable, was too late, found no room, or is in doubt.
+
+use refit_protocol::device_id::DeviceId;
+use refit_store::store::Outcome;
+
+use super::live::keep_watch;
+use super::{Broken, Shard, World};
+use crate::output::Output;
+
+/// How long a timer waits that could not be stored because the disk is full, in milliseconds.
+const FULL_PAUSE_MS: u64 = 5_000;
+
+impl<P: Clone + PartialEq> Shard<P> {
+    pub(super) fn load_failed(
+        &mut self,
+        device: &DeviceId,
+        why: &str,
+        world: &mut World<'_>,
+        out: &mut Vec<Output<P>>,
+    ) {
+        out.push(Output::Trouble {
+            device: device.clone(),
+            why: why.into(),
+        });
+        if let Some(work) = self
+            .devices
+            .get_mut(device)
+            .and_then(|live| live.work.take())
+        {
+            work.refuse_all(device, world.now.wall, out);
+        }
+        self.forget_if_idle(device);
+    }
+
+    pub(super) fn committed(
+        &mut self,
+        ticket: u64,
+        result: Result<Vec<Outcome>, Broken>,
+        world: &mut World<'_>,
+        out: &mut Vec<Output<P>>,
+    ) {
+        let devices = self.commits.came_back(ticket);
+        match result {
+            Ok(outcomes) => {
+                for (device, outcome) in devices.iter().zip(outcomes) {
+                    self.outcome(device, outcome, world, out);
+                }
+            }
+            Err(Broken::Full) => {
+                for device in &devices {
+                    self.not_stored(device, world, out);
+                }
+            }
+            // Nothing is known, so nothing is said: the process stops and looks (research: store §5).
+            Err(Broken::Unknown(why)) => out.push(Output::Stop { why }),
+        }
+    }
+
+    fn outcome(
+        &mut self,
+        device: &DeviceId,
+        outcome: Outcome,
+        world: &mut World<'_>,
+        out: &mut Vec<Output<P>>,
+    ) {
+        match outcome {
+            Outcome::Applied(guard) => {
+                let Some(work) = self.work_of(device) else {
+                    return;
+                };
+                let made = work.applied(guard);
+                self.known += u64::from(made);
+                self.release(device, world, out);
+            }
+            // Somebody else wrote the record: read it and decide the same again.
+            Outcome::Conflict | Outcome::Missing => {
+                let Some(live) = self.devices.get_mut(device) else {
+                    return;
+                };
+                let Some(work) = live.work.as_deref_mut() else {
+                    return;
+                };
+                let before = work.start_again();
+                keep_watch(&mut self.timers, device, live, before, None);
+                out.push(Output::Load(device.clone()));
+            }
+        }
+    }
+
+    fn not_stored(&mut self, device: &DeviceId, world: &mut World<'_>, out: &mut Vec<Output<P>>) {
+        let Some(live) = self.devices.get_mut(device) else {
+            return;
+        };
+        let Some(mut work) = live.work.take() else {
+            return;
+        };
+        let before = work.start_again();
+        // What the shard itself wanted is wanted again, but a full disk is asked only once in a while.
+        let again = live.reachable || !before.is_idle();
+        let earliest = again.then(|| world.now.mono.after(FULL_PAUSE_MS));
+        keep_watch(&mut self.timers, device, live, before, earliest);
+        work.refuse_all(device, world.now.wall, out);
+        self.forget_if_idle(device);
+    }
+}

@@ -1,0 +1,93 @@
+//! Who is there to be told something: connections come, subscribe, and go.
+
+use refit_protocol::device_id::DeviceId;
+use refit_replica::input::Input;
+
+use super::{Shard, World};
+use crate::output::Output;
+
+/// Whether a device is there to be told something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is not connected.
+    Away,
+    /// It is connected, but has not subscribed to its delta.
+    Connected,
+    /// It is connected, and subscribed to its delta.
+    Reachable,
+}
+
+impl<P: Clone + PartialEq> Shard<P> {
+    pub(super) fn attach(&mut self, device: DeviceId, peer: P, out: &mut Vec<Output<P>>) {
+        let live = self.devices.entry(device).or_default();
+        live.reachable = false;
+        match live.peer.replace(peer) {
+            Some(old) => out.push(Output::TakeOver { peer: old }),
+            None => self.connected += 1,
+        }
+    }
+
+    pub(super) fn detach(
+        &mut self,
+        device: DeviceId,
+        peer: &P,
+        world: &mut World<'_>,
+        out: &mut Vec<Output<P>>,
+    ) {
+        if self.leave(&device, peer) {
+            if let Some(live) = self.devices.get_mut(&device) {
+                live.peer = None;
+                self.connected -= 1;
+            }
+            self.note_timers(device, world, out);
+        }
+    }
+
+    pub(super) fn unsubscribe(
+        &mut self,
+        device: DeviceId,
+        peer: &P,
+        world: &mut World<'_>,
+        out: &mut Vec<Output<P>>,
+    ) {
+        if self.leave(&device, peer) {
+            self.note_timers(device, world, out);
+        }
+    }
+
+    /// Makes a device unreachable, if this is its present connection.
+    fn leave(&mut self, device: &DeviceId, peer: &P) -> bool {
+        match self.devices.get_mut(device) {
+            Some(live) if live.peer.as_ref() == Some(peer) => {
+                live.reachable = false;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    fn note_timers(&mut self, device: DeviceId, world: &mut World<'_>, out: &mut Vec<Output<P>>) {
+        let Some(live) = self.devices.get(&device) else {
+            return;
+        };
+        if live.watching.is_some() || live.work.is_some() {
+            self.own(device, Input::Detached, world, out);
+        } else {
+            self.forget_if_idle(&device);
+        }
+    }
+
+    pub(super) fn subscribe(
+        &mut self,
+        device: DeviceId,
+        peer: &P,
+        world: &mut World<'_>,
+        out: &mut Vec<Output<P>>,
+    ) {
+        match self.devices.get_mut(&device) {
+            Some(live) if live.peer.as_ref() == Some(peer) => live.reachable = true,
+            Some(_) | None => return,
+        }
+        self.own(device, Input::Subscribed, world, out);
+    }
+}
