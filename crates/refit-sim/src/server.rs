@@ -1,29 +1,17 @@
 //! The driver of the real shard: it reads, commits and sends as the shard wants, on the simulated store and network.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
-use refit_engine::output::{Output, Reply, Telling};
+use refit_engine::output::Output;
 use refit_engine::shard::{From, Happening, Settings, Shard, What, World as Around};
-use refit_protocol::delta::Delta;
 use refit_protocol::device_id::DeviceId;
-use refit_protocol::diff::SOFTWARE_URL;
-use refit_protocol::digest::Digest;
-use refit_protocol::rejection::Code;
-use refit_protocol::reply::Accepted;
-use refit_protocol::software_url::depot_digest;
 use refit_protocol::time::{Monotonic, Now, Timestamp};
 use refit_protocol::topic::Kind;
-use refit_replica::delta::due;
-use refit_replica::input::{Catalog, Input};
-use refit_replica::record::Record;
+use refit_replica::input::Input;
 use refit_replica::speaker::Speaker;
-use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use crate::clock::{Millis, SECOND};
 use crate::coverage::Fault;
-use crate::device;
 use crate::net::{ConnId, Down, OPERATORS, Up};
 use crate::planted::Planted;
 use crate::store::Early;
@@ -65,49 +53,6 @@ pub(crate) struct Submission {
     pub(crate) conn: ConnId,
     /// The number of the message there, or of the operator's act.
     pub(crate) packet: u32,
-    kind: Kind,
-}
-
-/// How many releases the depot has; with the foreign one as many as a record counts failures of.
-pub(crate) const RELEASES: u8 = 3;
-
-/// The depot: the digests of its releases, oldest first.
-pub(crate) struct Releases(Vec<Digest>);
-
-impl Releases {
-    /// Makes a depot with so many releases.
-    pub(crate) fn new(count: u8) -> Self {
-        let digest = |number| Digest::from_bytes(Sha256::digest(Self::content(number)).into());
-        Self((0..count).map(digest).collect())
-    }
-
-    /// Returns the bytes of a release.
-    pub(crate) fn content(number: u8) -> Vec<u8> {
-        format!("release {number} of the firmware, whole, verified and well").into_bytes()
-    }
-
-    /// Returns the digest of a release.
-    pub(crate) fn digest(&self, number: u64) -> Option<&Digest> {
-        self.0.get(number as usize % self.0.len().max(1))
-    }
-
-    /// Returns the number of a digest's release.
-    pub(crate) fn number(&self, digest: &Digest) -> Option<u8> {
-        let at = self.0.iter().position(|known| known == digest)?;
-        u8::try_from(at).ok()
-    }
-
-    /// Returns the bytes that a digest stands for.
-    pub(crate) fn bytes(digest: &Digest) -> Option<Vec<u8>> {
-        let depot = Self::new(RELEASES);
-        depot.number(digest).map(Self::content)
-    }
-}
-
-impl Catalog for Releases {
-    fn knows(&self, digest: &Digest) -> bool {
-        self.number(digest).is_some()
-    }
 }
 
 impl Server {
@@ -129,7 +74,7 @@ impl Server {
         }
     }
 
-    fn time(&self, now: Millis) -> Now {
+    pub(crate) fn time(&self, now: Millis) -> Now {
         Now {
             wall: Timestamp((BEGINNING + now).wrapping_add(self.wall_shift)),
             mono: Monotonic(1 + now - self.started),
@@ -264,7 +209,6 @@ impl World {
                         device,
                         conn,
                         packet,
-                        kind,
                     },
                     what,
                 );
@@ -291,13 +235,11 @@ impl World {
     /// Makes a submission of an operator's.
     pub(crate) fn operator_submits(&mut self, device: usize, packet: u32, what: What) {
         let conn = OPERATORS;
-        let kind = Kind::Update;
         self.submit(
             Submission {
                 device,
                 conn,
                 packet,
-                kind,
             },
             what,
         );
@@ -490,127 +432,4 @@ impl World {
             self.clock.after(wait, Event::DeviceSeesEnd { conn });
         }
     }
-
-    fn answer(&mut self, device: &DeviceId, to: From<ConnId>, own: Option<ConnId>, reply: &Reply) {
-        let From::Peer { peer, receipt } = to else {
-            return;
-        };
-        let Some(submission) = self.server.receipts.remove(&receipt) else {
-            return self
-                .checks
-                .breach("answers", format!("{device}: receipt {receipt} twice"));
-        };
-        self.check_answer(device, reply);
-        let index = submission.device;
-        self.trace
-            .say(self.clock.now(), index, || format!("= [{peer}] {reply:?}"));
-        if peer == OPERATORS {
-            self.operator_hears(submission.packet);
-        } else {
-            self.give_receipt(peer, index, submission.packet, reply);
-        }
-        let (kind, payload, others_too) = match reply {
-            Reply::Accepted(accepted) => (Kind::Accepted, accepted.to_json(), is_change(accepted)),
-            Reply::Rejected(rejected) => (Kind::Rejected, rejected.to_json(), false),
-            Reply::Shown(json) => (Kind::GetAccepted, json.clone(), false),
-            Reply::NotShown(rejected) => (Kind::GetRejected, rejected.to_json(), false),
-            Reply::Done => return,
-        };
-        debug_assert!(
-            peer == OPERATORS || submission.kind != Kind::Delta,
-            "devices ask or update"
-        );
-        self.trace.mix_bytes(&payload);
-        if let Some(own) = own
-            && (others_too || own == peer)
-        {
-            self.checks.sent(index);
-            self.server_sends(
-                own,
-                Down::Publish {
-                    kind,
-                    payload: payload.into(),
-                },
-            );
-        }
-    }
-
-    /// What could not be stored gets no receipt in MQTT 3.1.1: the connection is closed, so that the client repeats it
-    /// (semantics 37).
-    fn give_receipt(&mut self, peer: ConnId, device: usize, packet: u32, reply: &Reply) {
-        let simple = matches!(self.devices[device].kind, device::Kind::Simple(_));
-        if simple && reply.refused() == Some(Code::Unavailable) {
-            return self.server_closes(peer);
-        }
-        self.server_sends(peer, Down::Puback { packet });
-    }
-
-    /// Tells a device what its durable record says, without waiting for anything (planted).
-    fn tell_at_once(&mut self, device: usize, conn: ConnId) {
-        let record = self.disk.record(&self.devices[device].id).cloned();
-        let queued = |record: &Record| record.job.as_ref().is_some_and(|job| job.sent().is_none());
-        if let Some(record) = record.filter(|record| !queued(record)) {
-            self.tell_from(&record, device, conn);
-        }
-    }
-
-    /// Tells a device what a record says (planted).
-    pub(crate) fn tell_from(&mut self, record: &Record, device: usize, conn: ConnId) {
-        let Some(due) = due(record) else { return };
-        let telling = Telling {
-            version: record.version,
-            job: due
-                .job
-                .map(|job| (job.id.clone(), job.software_url.clone())),
-            previous: record.reported_software().map(Into::into),
-            state: due.state,
-        };
-        let id = self.devices[device].id.clone();
-        self.tell(&id, conn, &telling);
-    }
-
-    /// Tells a device what it should have, with a grant of its own.
-    pub(crate) fn tell(&mut self, device: &DeviceId, peer: ConnId, telling: &Telling) {
-        self.check_delta(device, peer, telling);
-        let wall = self.server.time(self.clock.now()).wall;
-        let mut state = telling.state.clone();
-        let mut software = None;
-        if let Some(Value::String(url)) = state.get_mut(SOFTWARE_URL)
-            && let Some(digest) = depot_digest(url)
-        {
-            software = self.releases.software(&digest);
-            *url = format!("{url}?for={device}&until={}", wall.0 + 3_600_000);
-        }
-        let job = telling.job.as_ref();
-        let payload: Arc<[u8]> = Delta {
-            version: telling.version,
-            timestamp: wall,
-            job_id: job.map(|(id, _)| id),
-            state: &state,
-            previous: telling.previous.as_deref(),
-            software: software.as_ref(),
-            grant_expires: software.as_ref().map(|_| Timestamp(wall.0 + 3_600_000)),
-        }
-        .to_json()
-        .into();
-        self.trace.mix_bytes(&payload);
-        let peer = match self.options.planted {
-            Some(Planted::DeltaToAnother) => self.another(peer),
-            _ => peer,
-        };
-        self.server_sends(
-            peer,
-            Down::Publish {
-                kind: Kind::Delta,
-                payload,
-            },
-        );
-    }
-}
-
-/// Tells whether an accepted update changed anything: then the device hears of it, whoever spoke.
-fn is_change(accepted: &Accepted) -> bool {
-    accepted.changed.desired.is_some()
-        || accepted.changed.reported.is_some()
-        || accepted.job.is_some()
 }

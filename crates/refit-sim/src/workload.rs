@@ -2,7 +2,7 @@
 
 use crate::clock::{MINUTE, SECOND};
 use crate::operator::Want;
-use crate::server::{RELEASES, Releases};
+use crate::releases::{RELEASES, Releases};
 use crate::transition::Event;
 use crate::world::World;
 

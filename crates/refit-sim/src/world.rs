@@ -3,10 +3,7 @@
 //! First faults are on, and after every event nothing may be wrong. Then they stop, time runs on for as long as the
 //! configuration says that anything can take, and everything must have come to its end.
 
-use refit_protocol::delta::{Format, Software};
 use refit_protocol::device_id::DeviceId;
-use refit_protocol::digest::Digest;
-use refit_protocol::software_url::depot_url;
 
 use crate::chance::{Chance, Chances};
 use crate::checks::why_names::Trial;
@@ -21,7 +18,8 @@ use crate::model::Model;
 use crate::net::{ConnId, Net};
 use crate::operator::Operators;
 use crate::options::{Mix, Options};
-use crate::server::{RELEASES, Releases, Server};
+use crate::releases::{RELEASES, Releases};
+use crate::server::Server;
 use crate::trace::Trace;
 use crate::transition::Event;
 
@@ -191,30 +189,6 @@ impl World {
             .enumerate()
             .find(|(index, d)| *index != device && d.up);
         other.and_then(|(_, d)| d.conn).unwrap_or(conn)
-    }
-}
-
-impl Releases {
-    /// Tells whether a release is none of the first.
-    pub(crate) fn is_new(software: &Software) -> bool {
-        software.version != "0.0.0"
-    }
-
-    /// Returns the URL of a release, without a grant.
-    pub(crate) fn url(digest: &Digest) -> String {
-        depot_url("http://refit.example", digest)
-    }
-
-    /// Returns what a device needs to know of a release.
-    pub(crate) fn software(&self, digest: &Digest) -> Option<Software> {
-        let number = self.number(digest)?;
-        Some(Software {
-            name: "firmware".into(),
-            version: format!("{number}.0.0"),
-            digest: *digest,
-            length: Self::content(number).len() as u64,
-            format: Format::File,
-        })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::device::Kind;
 use crate::device::agent::{Agent, Health};
 use crate::device::hands::{self, Weather};
 use crate::planted::Planted;
-use crate::server::Releases;
+use crate::releases::Releases;
 use crate::world::World;
 
 impl World {

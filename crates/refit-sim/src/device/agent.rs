@@ -20,7 +20,7 @@ use refit_protocol::topic::Kind as Topic;
 use crate::clock::{MINUTE, Millis, SECOND};
 use crate::device::hands::{self, Store};
 use crate::device::{Done, Kind};
-use crate::server::Releases;
+use crate::releases::Releases;
 use crate::transition::Event;
 use crate::world::World;
 

@@ -15,7 +15,7 @@ use refit_protocol::digest::Digest;
 use refit_protocol::software_url::depot_digest;
 
 use crate::coverage::Fault;
-use crate::server::Releases;
+use crate::releases::Releases;
 
 /// The agent's root.
 pub(super) const ROOT: &str = "/";

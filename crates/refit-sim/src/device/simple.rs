@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::clock::{MINUTE, SECOND};
 use crate::device::{Done, Kind};
 use crate::net::{ConnId, Up};
-use crate::server::Releases;
+use crate::releases::Releases;
 use crate::world::World;
 
 /// How it behaves.
