@@ -13,13 +13,38 @@ const BATCHES_IN_FLIGHT_MAX: usize = 2;
 #[derive(Default)]
 pub(crate) struct Commits {
     gathered: Vec<Operation>,
-    in_flight: HashMap<u64, Vec<DeviceId>>,
+    in_flight: HashMap<u64, Batch>,
     next_ticket: u64,
+    /// How many operations were added, ever.
+    decided: u64,
+}
+
+/// A batch under way.
+struct Batch {
+    /// How many operations were added before its first.
+    first: u64,
+    devices: Vec<DeviceId>,
 }
 
 impl Commits {
     pub(crate) fn add(&mut self, operation: Operation) {
         self.gathered.push(operation);
+        self.decided += 1;
+    }
+
+    /// Returns how many operations were added, ever.
+    pub(crate) const fn decided(&self) -> u64 {
+        self.decided
+    }
+
+    /// Returns how many of the first of these have come back.
+    pub(crate) fn settled(&self) -> u64 {
+        let under_way = self.in_flight.values().map(|batch| batch.first);
+        under_way.min().unwrap_or_else(|| self.first_gathered())
+    }
+
+    const fn first_gathered(&self) -> u64 {
+        self.decided - self.gathered.len() as u64
     }
 
     /// Takes the next batch, if there is one and it may leave.
@@ -27,6 +52,7 @@ impl Commits {
         if self.gathered.is_empty() || self.in_flight.len() >= BATCHES_IN_FLIGHT_MAX {
             return None;
         }
+        let first = self.first_gathered();
         let rest = self
             .gathered
             .split_off(self.gathered.len().min(BATCH_OPERATIONS_MAX));
@@ -37,7 +63,7 @@ impl Commits {
             .iter()
             .map(|operation| operation.device.clone())
             .collect();
-        self.in_flight.insert(ticket, devices);
+        self.in_flight.insert(ticket, Batch { first, devices });
         Some((ticket, batch))
     }
 
@@ -48,6 +74,7 @@ impl Commits {
 
     /// Returns the devices of a batch that came back, in the order of its operations.
     pub(crate) fn came_back(&mut self, ticket: u64) -> Vec<DeviceId> {
-        self.in_flight.remove(&ticket).unwrap_or_default()
+        let batch = self.in_flight.remove(&ticket);
+        batch.map_or_else(Vec::new, |batch| batch.devices)
     }
 }

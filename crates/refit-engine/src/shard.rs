@@ -16,7 +16,6 @@ use refit_protocol::device_id::DeviceId;
 use refit_protocol::time::{Monotonic, Now};
 use refit_replica::delta::{Due, due};
 use refit_replica::input::{Catalog, Context, Input, Policy};
-use refit_replica::watch::Watch;
 use refit_store::store::Stored;
 
 pub use self::happening::{Broken, From, Happening, What};
@@ -81,7 +80,7 @@ impl<P: Clone + PartialEq> Shard<P> {
         out: &mut Vec<Output<P>>,
     ) {
         match happening {
-            Happening::Attach { device, peer } => self.attach(device, peer, out),
+            Happening::Attach { device, peer } => self.attach(device, peer, world, out),
             Happening::Detach { device, peer } => self.detach(device, &peer, world, out),
             Happening::Subscribe { device, peer } => self.subscribe(device, &peer, world, out),
             Happening::Unsubscribe { device, peer } => self.unsubscribe(device, &peer, world, out),
@@ -113,10 +112,8 @@ impl<P: Clone + PartialEq> Shard<P> {
             let Some((_, device)) = self.timers.pop_first() else {
                 return;
             };
-            if let Some(watching) = self
-                .devices
-                .get_mut(&device)
-                .and_then(|l| l.watching.as_mut())
+            if let Some(live) = self.devices.get_mut(&device)
+                && let Some(watching) = &mut live.watching
             {
                 watching.armed = None;
             }
@@ -143,6 +140,16 @@ impl<P: Clone + PartialEq> Shard<P> {
         self.commits.is_empty() && self.devices.values().all(|live| live.work.is_none())
     }
 
+    /// Returns how many operations were decided, ever.
+    pub const fn decided(&self) -> u64 {
+        self.commits.decided()
+    }
+
+    /// Returns how many of the first of these are durable, or will never be.
+    pub fn settled(&self) -> u64 {
+        self.commits.settled()
+    }
+
     /// Returns all connections, to close them.
     pub fn peers(&self) -> impl Iterator<Item = &P> {
         self.devices.values().filter_map(|live| live.peer.as_ref())
@@ -156,11 +163,7 @@ impl<P: Clone + PartialEq> Shard<P> {
         world: &mut World<'_>,
         out: &mut Vec<Output<P>>,
     ) {
-        let task = Task {
-            what: What::Input(Box::new(input)),
-            from: From::Nobody,
-        };
-        self.take_in(device, task, world, out);
+        self.take_in(device, Task::own(input), world, out);
     }
 
     fn take_in(
@@ -171,11 +174,15 @@ impl<P: Clone + PartialEq> Shard<P> {
         out: &mut Vec<Output<P>>,
     ) {
         let live = self.devices.entry(device.clone()).or_default();
+        let untold = live.take_untold();
         let work = live.work.get_or_insert_with(|| {
             out.push(Output::Load(device.clone()));
             Box::default()
         });
         work.waiting.push_back(task);
+        if untold {
+            work.waiting.push_back(Task::own(Input::Subscribed));
+        }
         if work.may_decide() {
             self.decide(&device, world, out);
         }
@@ -212,14 +219,11 @@ impl<P: Clone + PartialEq> Shard<P> {
         let Some(live) = devices.get_mut(device) else {
             return;
         };
+        let mut watch = live.watch();
+        let before = watch.clone();
         let Some(work) = live.work.as_deref_mut() else {
             return;
         };
-        let mut watch = live
-            .watching
-            .as_ref()
-            .map_or_else(Watch::default, |w| w.watch.clone());
-        let before = watch.clone();
         while let Some(task) = work.waiting.pop_front() {
             let mut context = Context {
                 now: world.now,

@@ -25,6 +25,16 @@ pub(crate) struct Task<P> {
     pub(crate) from: From<P>,
 }
 
+impl<P> Task<P> {
+    /// Makes an input of the shard's own, which nobody hears the answer to.
+    pub(crate) fn own(input: Input) -> Self {
+        Self {
+            what: What::Input(Box::new(input)),
+            from: From::Nobody,
+        }
+    }
+}
+
 /// A record in hand.
 pub(crate) struct Loaded {
     pub(crate) guard: Option<Guard>,
@@ -56,6 +66,8 @@ pub(crate) struct Work<P> {
     pub(crate) held: Vec<Held<P>>,
     /// Whether the device is to be told its delta when nothing waits any more.
     pub(crate) delta_due: bool,
+    /// Whether it is so by what is durable already.
+    delta_owed: bool,
     /// The watch as it was before what is being committed.
     pub(crate) before: Option<Watch>,
     /// Decided, in order, and perhaps not durable yet.
@@ -79,6 +91,7 @@ impl<P> Default for Work<P> {
             loaded: None,
             held: Vec::new(),
             delta_due: false,
+            delta_owed: false,
             before: None,
             decided: Vec::new(),
             jobs: Vec::new(),
@@ -168,6 +181,7 @@ impl<P: Clone + PartialEq> Work<P> {
     /// The commit is durable. Returns whether it made the device.
     pub(crate) fn applied(&mut self, guard: Guard) -> bool {
         self.in_flight = false;
+        self.delta_owed = self.delta_due;
         self.dirty = false;
         self.spoke = false;
         self.decided.clear();
@@ -178,18 +192,42 @@ impl<P: Clone + PartialEq> Work<P> {
         self.made
     }
 
-    /// Nothing of it was written: everything is to be decided again. Returns the watch as it was.
-    pub(crate) fn start_again(&mut self) -> Watch {
+    /// Nothing of it was written: everything is to be decided again. Returns the watch as it was before.
+    pub(crate) fn start_again(&mut self) -> Option<Watch> {
         self.in_flight = false;
         self.dirty = false;
-        self.delta_due = false;
+        self.spoke = false;
+        // What an earlier commit made due is due still.
+        self.delta_due = self.delta_owed;
         self.loaded = None;
         self.held.clear();
         self.jobs.clear();
         for task in self.decided.drain(..).rev() {
             self.waiting.push_front(task);
         }
-        self.before.take().unwrap_or_default()
+        self.before.take()
+    }
+
+    /// Tells whether there is an input of the shard's own, which nobody would repeat.
+    pub(crate) fn wants_itself(&self) -> bool {
+        self.delta_owed || self.own_inputs().next().is_some()
+    }
+
+    /// Tells whether a delta would be lost with this: one that is due already, or is asked for by a subscription.
+    pub(crate) fn owes_delta(&self) -> bool {
+        self.delta_owed
+            || self
+                .own_inputs()
+                .any(|own| matches!(own, Input::Subscribed))
+    }
+
+    fn own_inputs(&self) -> impl Iterator<Item = &Input> {
+        self.waiting
+            .iter()
+            .filter_map(|task| match (&task.from, &task.what) {
+                (From::Nobody, What::Input(input)) => Some(&**input),
+                _ => None,
+            })
     }
 
     /// Answers everything with "not now".

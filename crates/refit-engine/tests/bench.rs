@@ -16,6 +16,8 @@ pub(crate) struct Bench {
     pub(crate) stored: HashMap<DeviceId, Stored>,
     /// Commits that the store has and has not answered.
     pub(crate) commits: Vec<(u64, Vec<Operation>)>,
+    /// Whether the store fails to read.
+    pub(crate) unreadable: bool,
     /// Everything else that came out, since it was last asked.
     said: Vec<String>,
     now: u64,
@@ -48,6 +50,7 @@ impl Bench {
             shard: Shard::new(settings, 0),
             stored: HashMap::new(),
             commits: Vec::new(),
+            unreadable: false,
             said: Vec::new(),
             now: 1,
             random: 0,
@@ -78,6 +81,10 @@ impl Bench {
 
     fn perform(&mut self, output: Output<u32>) {
         match output {
+            Output::Load(device) if self.unreadable => {
+                let why = "the disk is gone".into();
+                self.happen(Happening::LoadFailed { device, why });
+            }
             Output::Load(device) => {
                 let stored = self.stored.get(&device).cloned().map(Box::new);
                 self.happen(Happening::Loaded { device, stored });
@@ -116,6 +123,10 @@ impl Bench {
 
     pub(crate) fn operator_desires(&mut self, version: char) {
         self.desires(Speaker::Operator("op".into()), version);
+    }
+
+    pub(crate) fn operator_says(&mut self, payload: &str) {
+        self.submit(99, Speaker::Operator("op".into()), payload);
     }
 
     fn desires(&mut self, speaker: Speaker, version: char) {

@@ -1,6 +1,6 @@
 //! Nothing is seen by anyone before it is durable (design §9.1).
 
-use refit_engine::shard::Broken;
+use refit_engine::shard::{Broken, Happening};
 
 use crate::bench::{Bench, d, url};
 
@@ -98,4 +98,56 @@ fn an_unknown_outcome_stops_everything() {
     bench.said();
     bench.fail_commit(Broken::Unknown("disk I/O error".into()));
     assert_eq!(bench.said(), ["stop: disk I/O error"]);
+}
+
+#[test]
+fn a_subscription_that_found_the_disk_full_is_answered_later() {
+    let mut bench = Bench::new();
+    bench.operator_says(r#"{"state":{"desired":{"led":"on"}}}"#);
+    bench.commit_all();
+    bench.happen(Happening::Attach {
+        device: d(),
+        peer: 1,
+    });
+    bench.device_says(1, REPORT);
+    bench.happen(Happening::Subscribe {
+        device: d(),
+        peer: 1,
+    });
+    bench.fail_commit(Broken::Full);
+    bench.said();
+    bench.pass();
+    bench.commit_all();
+    assert_eq!(bench.said(), ["delta to 1: no job"]);
+}
+
+#[test]
+fn a_delta_that_is_due_outlives_a_later_failure() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    bench.commit_all();
+    bench.operator_says(r#"{"state":{"desired":{"led":"on"}}}"#);
+    bench.device_says(1, REPORT);
+    bench.commit();
+    bench.fail_commit(Broken::Full);
+    assert!(!bench.said().iter().any(|s| s.contains("delta")));
+    bench.device_says(1, REPORT);
+    bench.commit_all();
+    assert_eq!(bench.said().last().unwrap(), "delta to 1: no job");
+}
+
+#[test]
+fn a_timer_whose_record_cannot_be_read_comes_again() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    bench.operator_desires('a');
+    bench.commit_all();
+    let first = bench.shard.next_due().unwrap();
+    bench.unreadable = true;
+    bench.pass();
+    assert!(bench.shard.next_due().unwrap() > first, "not at once");
+    bench.said();
+    bench.unreadable = false;
+    bench.pass();
+    assert!(bench.said().iter().any(|s| s.contains("delta to 1")));
 }

@@ -122,6 +122,26 @@ fn an_older_connection_says_nothing_about_the_newer() {
 }
 
 #[test]
+fn a_device_that_was_taken_over_is_given_its_time_until_it_subscribes() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    bench.operator_desires('a');
+    bench.commit_all();
+    bench.happen(Happening::Attach {
+        device: d(),
+        peer: 2,
+    });
+    bench.commit_all();
+    assert_eq!(bench.shard.next_due(), None);
+    bench.happen(Happening::Subscribe {
+        device: d(),
+        peer: 2,
+    });
+    assert!(bench.said().iter().any(|s| s.contains("delta to 2")));
+    assert!(bench.shard.next_due().is_some());
+}
+
+#[test]
 fn devices_beyond_the_bound_are_not_made() {
     let mut bench = Bench::new();
     bench.shard = refit_engine::shard::Shard::new(

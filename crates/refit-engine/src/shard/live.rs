@@ -20,6 +20,8 @@ pub(super) struct Live<P> {
 pub(super) struct Watching {
     pub(super) watch: Watch,
     pub(super) armed: Option<Monotonic>,
+    /// A delta was due and could not leave: with the next input the device is told as if it subscribed.
+    pub(super) untold: bool,
 }
 
 impl<P> Default for Live<P> {
@@ -30,6 +32,20 @@ impl<P> Default for Live<P> {
             watching: None,
             work: None,
         }
+    }
+}
+
+impl<P> Live<P> {
+    /// Returns its watch; the default one if nothing is watched.
+    pub(super) fn watch(&self) -> Watch {
+        let watching = self.watching.as_ref();
+        watching.map_or_else(Watch::default, |watching| watching.watch.clone())
+    }
+
+    /// Tells, once, whether the device is here and is still to be told what it should have been.
+    pub(super) fn take_untold(&mut self) -> bool {
+        let watching = self.watching.as_mut();
+        watching.is_some_and(|watching| std::mem::take(&mut watching.untold)) && self.reachable
     }
 }
 
@@ -55,5 +71,11 @@ pub(super) fn keep_watch<P>(
         }
     }
     let keep = armed.is_some() || !watch.is_idle();
-    live.watching = keep.then(|| Box::new(Watching { watch, armed }));
+    live.watching = keep.then(|| {
+        Box::new(Watching {
+            watch,
+            armed,
+            untold: false,
+        })
+    });
 }

@@ -7,8 +7,8 @@ use super::live::keep_watch;
 use super::{Broken, Shard, World};
 use crate::output::Output;
 
-/// How long a timer waits that could not be stored because the disk is full, in milliseconds.
-const FULL_PAUSE_MS: u64 = 5_000;
+/// How long the shard waits with what could not be read or stored, in milliseconds.
+const PUT_OFF_MS: u64 = 5_000;
 
 impl<P: Clone + PartialEq> Shard<P> {
     pub(super) fn load_failed(
@@ -22,14 +22,7 @@ impl<P: Clone + PartialEq> Shard<P> {
             device: device.clone(),
             why: why.into(),
         });
-        if let Some(work) = self
-            .devices
-            .get_mut(device)
-            .and_then(|live| live.work.take())
-        {
-            work.refuse_all(device, world.now.wall, out);
-        }
-        self.forget_if_idle(device);
+        self.put_off(device, world, out);
     }
 
     pub(super) fn committed(
@@ -48,7 +41,7 @@ impl<P: Clone + PartialEq> Shard<P> {
             }
             Err(Broken::Full) => {
                 for device in &devices {
-                    self.not_stored(device, world, out);
+                    self.put_off(device, world, out);
                 }
             }
             // Nothing is known, so nothing is said: the process stops and looks (research: store §5).
@@ -80,25 +73,34 @@ impl<P: Clone + PartialEq> Shard<P> {
                 let Some(work) = live.work.as_deref_mut() else {
                     return;
                 };
-                let before = work.start_again();
-                keep_watch(&mut self.timers, device, live, before, None);
+                if let Some(before) = work.start_again() {
+                    keep_watch(&mut self.timers, device, live, before, None);
+                }
                 out.push(Output::Load(device.clone()));
             }
         }
     }
 
-    fn not_stored(&mut self, device: &DeviceId, world: &mut World<'_>, out: &mut Vec<Output<P>>) {
+    /// Gives up for now what cannot be read or stored: whoever asked is told so, and what the shard itself wanted is
+    /// wanted again, but only once in a while.
+    fn put_off(&mut self, device: &DeviceId, world: &mut World<'_>, out: &mut Vec<Output<P>>) {
         let Some(live) = self.devices.get_mut(device) else {
             return;
         };
         let Some(mut work) = live.work.take() else {
             return;
         };
-        let before = work.start_again();
-        // What the shard itself wanted is wanted again, but a full disk is asked only once in a while.
-        let again = live.reachable || !before.is_idle();
-        let earliest = again.then(|| world.now.mono.after(FULL_PAUSE_MS));
-        keep_watch(&mut self.timers, device, live, before, earliest);
+        let watch = match work.start_again() {
+            Some(before) => before,
+            None => live.watch(),
+        };
+        let own = work.wants_itself();
+        let earliest = own.then(|| world.now.mono.after(PUT_OFF_MS));
+        let untold = work.owes_delta();
+        keep_watch(&mut self.timers, device, live, watch, earliest);
+        if let Some(watching) = &mut live.watching {
+            watching.untold |= untold;
+        }
         work.refuse_all(device, world.now.wall, out);
         self.forget_if_idle(device);
     }

@@ -18,12 +18,22 @@ pub enum Presence {
 }
 
 impl<P: Clone + PartialEq> Shard<P> {
-    pub(super) fn attach(&mut self, device: DeviceId, peer: P, out: &mut Vec<Output<P>>) {
-        let live = self.devices.entry(device).or_default();
-        live.reachable = false;
+    pub(super) fn attach(
+        &mut self,
+        device: DeviceId,
+        peer: P,
+        world: &mut World<'_>,
+        out: &mut Vec<Output<P>>,
+    ) {
+        let live = self.devices.entry(device.clone()).or_default();
+        let was_reachable = std::mem::take(&mut live.reachable);
         match live.peer.replace(peer) {
             Some(old) => out.push(Output::TakeOver { peer: old }),
             None => self.connected += 1,
+        }
+        // The older connection will not say that it ends: until the new one subscribes, no time runs.
+        if was_reachable {
+            self.note_timers(device, world, out);
         }
     }
 
