@@ -173,7 +173,7 @@ impl<P: Clone + PartialEq> Work<P> {
             from: guard,
             record,
             jobs: std::mem::take(&mut self.jobs),
-            seen: None,
+            seen: self.spoke.then_some(at),
             at,
         })
     }

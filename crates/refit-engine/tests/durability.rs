@@ -101,6 +101,17 @@ fn an_unknown_outcome_stops_everything() {
 }
 
 #[test]
+fn only_the_devices_own_word_is_a_sign_of_life() {
+    let mut bench = Bench::new();
+    bench.operator_desires('a');
+    bench.commit_all();
+    assert_eq!(bench.stored[&d()].seen, None);
+    bench.device_says(1, REPORT);
+    bench.commit_all();
+    assert!(bench.stored[&d()].seen.is_some());
+}
+
+#[test]
 fn a_subscription_that_found_the_disk_full_is_answered_later() {
     let mut bench = Bench::new();
     bench.operator_says(r#"{"state":{"desired":{"led":"on"}}}"#);
