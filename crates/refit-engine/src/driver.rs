@@ -65,6 +65,7 @@ pub struct Engine {
 pub(crate) enum Mail {
     Happening(Happening<Arc<Seat>>),
     Presence(Vec<DeviceId>, Sender<Vec<Presence>>),
+    Settle(Sender<()>),
     CloseAll(Close),
     Stop,
 }
@@ -100,6 +101,7 @@ impl Engine {
             random: seeded(),
             stop,
             to_load: Vec::new(),
+            settling: Vec::new(),
         };
         let thread = std::thread::Builder::new()
             .name("refit-engine".into())
@@ -159,6 +161,8 @@ struct Driver {
     stop: watch::Sender<Option<String>>,
     /// Records to read. They are read together: each look at the store is a transaction of its own.
     to_load: Vec<DeviceId>,
+    /// Who waits until so many operations have come back.
+    settling: Vec<(u64, Sender<()>)>,
 }
 
 impl Driver {
@@ -170,22 +174,21 @@ impl Driver {
                 Some(wait) => received.recv_timeout(wait),
                 None => received.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
-            match next {
-                Ok(mail) => {
-                    stopping |= self.take_in(mail, &mut out);
-                    for mail in received.try_iter().take(HAPPENINGS_PER_ROUND_MAX) {
-                        stopping |= self.take_in(mail, &mut out);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
+            let first = match next {
+                Ok(mail) => Some(mail),
+                Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let more = received.try_iter().take(HAPPENINGS_PER_ROUND_MAX);
+            for mail in first.into_iter().chain(more) {
+                match self.take_in(mail, &mut out) {
+                    Ok(last) => stopping |= last,
+                    Err(Stopped) => return,
+                }
             }
             if self.finish_round(&mut out).is_err() {
                 return;
             }
-            self.figures
-                .connected
-                .store(self.shard.connected() as u64, Ordering::Relaxed);
         }
     }
 
@@ -198,7 +201,16 @@ impl Driver {
             self.perform(out)?;
         }
         self.with_world(out, |shard, _, out| shard.flush(out));
-        self.perform(out)
+        self.perform(out)?;
+        let settled = self.shard.settled();
+        for (_, answer) in self.settling.extract_if(.., |(until, _)| *until <= settled) {
+            // Whoever asked may have gone.
+            answer.send(()).unwrap_or_default();
+        }
+        self.figures
+            .connected
+            .store(self.shard.connected() as u64, Ordering::Relaxed);
+        Ok(())
     }
 
     fn wait(&self) -> Option<Duration> {
@@ -207,26 +219,27 @@ impl Driver {
     }
 
     /// Takes in one piece of mail; tells whether it was the last.
-    fn take_in(&mut self, mail: Mail, out: &mut VecDeque<Output<Arc<Seat>>>) -> bool {
+    fn take_in(
+        &mut self,
+        mail: Mail,
+        out: &mut VecDeque<Output<Arc<Seat>>>,
+    ) -> Result<bool, Stopped> {
         match mail {
             Mail::Happening(happening) => {
                 self.figures.happenings.fetch_add(1, Ordering::Relaxed);
-                self.handle(happening, out);
+                self.with_world(out, |shard, world, out| shard.handle(happening, world, out));
+                // What can be answered without waiting is answered at once.
+                self.perform(out)?;
             }
             Mail::Presence(devices, answer) => {
                 let presence = devices.iter().map(|device| self.shard.presence(device));
                 drop(answer.send(presence.collect()));
             }
+            Mail::Settle(answer) => self.settling.push((self.shard.decided(), answer)),
             Mail::CloseAll(why) => self.shard.peers().for_each(|seat| seat.close(why)),
-            Mail::Stop => return true,
+            Mail::Stop => return Ok(true),
         }
-        false
-    }
-
-    /// Hands a happening to the shard; what can be answered without waiting is answered at once.
-    fn handle(&mut self, happening: Happening<Arc<Seat>>, out: &mut VecDeque<Output<Arc<Seat>>>) {
-        self.with_world(out, |shard, world, out| shard.handle(happening, world, out));
-        drop(self.perform(out));
+        Ok(false)
     }
 
     fn with_world(

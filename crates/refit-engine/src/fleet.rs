@@ -140,6 +140,14 @@ impl Fleet {
         answered.recv().unwrap_or_default()
     }
 
+    /// Waits until everything that is decided now is durable, or will never be. Returns false if that is not known,
+    /// because the engine stopped. Call it from a thread that may wait.
+    pub fn settle(&self) -> bool {
+        let (answer, answered) = crossbeam_channel::bounded(1);
+        drop(self.mail.send(Mail::Settle(answer)));
+        answered.recv().is_ok()
+    }
+
     /// Returns the feed of events.
     pub fn feed(&self) -> &Arc<Feed> {
         &self.feed

@@ -101,6 +101,23 @@ fn an_unknown_outcome_stops_everything() {
 }
 
 #[test]
+fn what_was_decided_is_settled_when_it_is_back_whatever_came_later() {
+    let mut bench = Bench::new();
+    bench.operator_desires('a');
+    let decided = bench.shard.decided();
+    assert_eq!((decided, bench.shard.settled()), (1, 0));
+    bench.commit();
+    bench.operator_desires('b');
+    assert_eq!((bench.shard.settled(), bench.shard.decided()), (decided, 2));
+    bench.fail_commit(Broken::Full);
+    assert_eq!(
+        bench.shard.settled(),
+        2,
+        "what found no room is settled too"
+    );
+}
+
+#[test]
 fn only_the_devices_own_word_is_a_sign_of_life() {
     let mut bench = Bench::new();
     bench.operator_desires('a');
