@@ -124,7 +124,7 @@ pub struct Telling {
 }
 
 /// Writes an error and what caused it in one line.
-pub(crate) fn with_sources(error: &dyn Error) -> String {
+pub fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -11,8 +11,10 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use refit_engine::events::EventKind;
+use refit_engine::output::with_sources;
 use refit_protocol::digest::Digest;
 use refit_store::release::{Release, Removed};
+use refit_store::store::Failure;
 
 use super::App;
 use super::error::{Kind, Problem};
@@ -100,6 +102,7 @@ pub(crate) struct ReleasePath {
     #[param(pattern = "^[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}$")]
     version: String,
 }
+
 /// Removes a release, unless a device desires it.
 #[utoipa::path(delete, operation_id = "removeRelease", tag = "releases", path = "/api/v1/releases/{name}/{version}",
     params(ReleasePath), responses(
@@ -131,9 +134,12 @@ fn removed(app: &App, name: &str, version: &str) -> Result<StatusCode, Problem> 
     let Some(release) = release.map_err(Problem::of_store)? else {
         return Err(no_such(name, version));
     };
-    // First no new wish for it is taken; then the store looks whether there is an old one.
+    // First no new wish for it is taken; those that were taken become durable; then the store looks whether there is one.
     app.releases.remove(name, version);
-    let outcome = app.store.remove_release(name, version);
+    let outcome = match app.fleet.settle() {
+        true => app.store.remove_release(name, version),
+        false => Err(Failure::Closed),
+    };
     if !matches!(outcome, Ok(Removed::Gone { .. } | Removed::Missing)) {
         app.releases.add(release.software.clone());
     }
@@ -173,7 +179,7 @@ fn forget_unnamed(app: &App, digest: &Digest) {
     {
         tracing::warn!(
             "bytes that no release names were left: {}",
-            with_cause(&error)
+            with_sources(&error)
         );
     }
 }
@@ -198,18 +204,6 @@ fn is_version(text: &str) -> bool {
 pub(crate) fn split_release(text: &str) -> Option<(&str, &str)> {
     text.split_once('@')
         .filter(|(name, version)| is_name(name) && is_version(version))
-}
-
-/// Writes an error and what caused it in one line.
-fn with_cause(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use refit_depot::depot::Depot;
 use refit_depot::intake::{self, Expected, Intake, Stored};
 use refit_engine::events::EventKind;
+use refit_engine::output::with_sources;
 use refit_protocol::delta::{Format, Software};
 use refit_protocol::digest::Digest;
 use refit_store::release::{Added, NewRelease, Release};
@@ -22,7 +23,6 @@ use tokio::sync::mpsc;
 
 use super::{
     NAME_BYTES_MAX, VERSION_BYTES_MAX, forget_unnamed, is_name, is_version, no_such, shown,
-    with_cause,
 };
 use crate::http::ask::Query;
 use crate::http::error::{Kind, Problem};
@@ -251,7 +251,9 @@ fn of_intake(error: intake::Error) -> Problem {
         intake::Error::LengthDiffers { .. } => Problem::new(Kind::BadBody, message),
         intake::Error::DigestDiffers { .. } => Problem::new(Kind::DigestDiffers, message),
         intake::Error::Full(_) => Problem::full(),
-        intake::Error::Broken | intake::Error::Backend(_) => Problem::internal(&with_cause(&error)),
+        intake::Error::Broken | intake::Error::Backend(_) => {
+            Problem::internal(&with_sources(&error))
+        }
     }
 }
 
