@@ -1,8 +1,13 @@
 //! Benchmarks: each goal as a ratio to a yardstick that runs beside it, one line each.
 //!
-//! `cargo run --release -p refit-bench -- mqtt` (build `refit` in release first: it runs the program itself).
-//! `cargo run --release -p refit-bench -- store [devices [seconds]]`
+//! Each runs the programs themselves, so build them first: `cargo build --release --workspace --bins`. Then
+//! `target/release/refit-bench` with one of
+//!
+//! - `mqtt`: the device endpoint beside mosquitto; `idle`: of that, the memory of an idle device alone
+//! - `store [devices [seconds]]`: the store, and the whole engine, beside a bare SQLite loop
+//! - `agent`: size and memory of the agent (`cargo build --profile agent -p refit-agent`)
 
+mod agent;
 mod engine;
 mod load;
 mod measure;
@@ -21,11 +26,12 @@ fn main() -> ExitCode {
     let home = std::env::temp_dir().join(format!("refit-bench-{}", std::process::id()));
     let done =
         std::fs::create_dir_all(&home).and_then(|()| match std::env::args().nth(1).as_deref() {
+            Some("agent") => agent::run(&home),
             Some("idle") => mqtt::run_idle(&home),
             Some("mqtt") => mqtt::run(&home),
             Some("store") => store::run(&home).map_err(std::io::Error::other),
             _ => Err(std::io::Error::other(
-                "usage: refit-bench idle | mqtt | store [devices [seconds]]",
+                "usage: refit-bench agent | idle | mqtt | store [devices [seconds]]",
             )),
         });
     drop(std::fs::remove_dir_all(&home));

@@ -91,13 +91,72 @@ impl Server {
 
     /// Returns its resident memory, in bytes.
     pub(crate) fn resident_bytes(&self) -> io::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let kib = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|rest| rest.split_ascii_whitespace().next()?.parse::<u64>().ok());
-        kib.map(|kib| kib * 1024)
-            .ok_or_else(|| io::Error::other("no VmRSS"))
+        resident_bytes(&self.child)
+    }
+}
+
+fn resident_bytes(child: &Child) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+    let kib = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|rest| rest.split_ascii_whitespace().next()?.parse::<u64>().ok());
+    kib.map(|kib| kib * 1024)
+        .ok_or_else(|| io::Error::other("no VmRSS"))
+}
+
+/// An agent that is connected and has nothing to do.
+pub(crate) struct Agent {
+    child: Child,
+}
+
+impl Agent {
+    /// The program, as a device carries it: `cargo build --profile agent -p refit-agent`.
+    pub(crate) fn program() -> PathBuf {
+        let release = beside("refit");
+        release.with_file_name("../agent/refit-agent")
+    }
+
+    /// Starts one and waits until it is connected.
+    pub(crate) fn start(server: &Server, root: &Path) -> io::Result<Self> {
+        let mut child = Command::new(Self::program())
+            .args([
+                "run",
+                "--server",
+                "http://127.0.0.1:9",
+                "--id",
+                "bench-agent",
+                "--mqtt",
+            ])
+            .arg(server.mqtt.to_string())
+            .arg("--root")
+            .arg(root)
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let stderr = child
+            .stderr
+            .take()
+            .ok_or_else(|| io::Error::other("no output"))?;
+        let mut lines = BufReader::new(stderr).lines();
+        for line in lines.by_ref() {
+            if line?.ends_with(": connected") {
+                std::thread::spawn(move || lines.for_each(drop));
+                return Ok(Self { child });
+            }
+        }
+        Err(io::Error::other("the agent ended before it was connected"))
+    }
+
+    /// Returns its resident memory, in bytes.
+    pub(crate) fn resident_bytes(&self) -> io::Result<u64> {
+        resident_bytes(&self.child)
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
