@@ -116,13 +116,11 @@ impl Stage {
 
     /// Starts the server, on free ports or where it was before, and waits until it is ready.
     pub(super) fn start_server(&mut self) -> Result<(), Failure> {
-        let at = |place: &str| {
-            place
-                .split_once("://")
-                .map_or("127.0.0.1:0", |(_, at)| at)
-                .to_owned()
+        let at = |place: &str| match place.split_once("://") {
+            Some((_, at)) => Ok(at.to_owned()),
+            None => free_address(),
         };
-        let (http, mqtt) = (at(&self.world.server.api), at(&self.world.server.mqtt));
+        let (http, mqtt) = (at(&self.world.server.api)?, at(&self.world.server.mqtt)?);
         let data = self.data();
         let mut command = quiet(Command::new(&self.refit));
         command
@@ -394,6 +392,23 @@ fn quiet(mut command: Command) -> Command {
         }
     }
     command
+}
+
+/// Finds a free port on loopback, at random, below those that systems give to outgoing connections. The server is killed
+/// and comes back on the same port: nobody who connects somewhere meanwhile must be given it, least of all a device
+/// that tries to reach the server, for it would then be connected to itself.
+fn free_address() -> Result<String, Failure> {
+    const TRIES: usize = 200;
+    for _ in 0..TRIES {
+        let address = format!("127.0.0.1:{}", fastrand::u16(12_000..32_000));
+        if std::net::TcpListener::bind(&address).is_ok() {
+            return Ok(address);
+        }
+    }
+    Err(Failure::broken(
+        format!("no free port was found in {TRIES} tries"),
+        "the demo needs two free ports from 12000 to 31999 on 127.0.0.1",
+    ))
 }
 
 /// Whoever closes the standard output has seen enough.

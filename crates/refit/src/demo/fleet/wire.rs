@@ -43,12 +43,17 @@ impl Wire {
             return Err(error);
         }
         if !self.is_connected {
-            match self.stream.peer_addr() {
-                Ok(_) => self.is_connected = true,
+            let peer = match self.stream.peer_addr() {
+                Ok(peer) => peer,
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(()),
                 Err(error) => return Err(error),
+            };
+            if self.stream.local_addr()? == peer {
+                // Nobody listens there, and the system has connected the socket to itself.
+                return Err(io::ErrorKind::ConnectionRefused.into());
             }
             self.stream.set_nodelay(true)?;
+            self.is_connected = true;
         }
         self.flush()?;
         self.read(chunk)
