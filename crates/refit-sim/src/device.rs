@@ -90,6 +90,14 @@ impl Device {
         }
     }
 
+    /// Returns the last job that ended on it.
+    pub(crate) fn last_job(&self) -> Option<&JobId> {
+        match &self.kind {
+            Kind::Agent(agent) => agent.over.last(),
+            Kind::Simple(simple) => simple.last_job(),
+        }
+    }
+
     /// Returns what it is doing, if it is not at rest.
     pub(crate) fn is_busy(&self) -> Option<String> {
         match &self.kind {

@@ -55,6 +55,8 @@ pub(crate) struct JobLife {
     up_at: Millis,
     reach_at: Millis,
     ended: Option<Millis>,
+    /// Whether the device can have heard of it.
+    sent: bool,
 }
 
 /// Time while something holds.
@@ -213,7 +215,18 @@ impl Model {
     }
 }
 
+/// How many ended jobs that were sent a record remembers (semantics 28).
+const REMEMBERED: usize = 4;
+
 impl Known {
+    /// Tells whether a late word about a job can still be understood: no more than so many were sent after it.
+    pub(crate) fn remembers(&self, id: &JobId) -> bool {
+        self.jobs.get(id).is_some_and(|job| {
+            let later = |other: &&JobLife| other.sent && other.number > job.number;
+            self.jobs.values().filter(later).count() < REMEMBERED
+        })
+    }
+
     fn reported(&mut self, url: String) {
         if !self.reports.contains(&url) {
             self.reports.push(url);
@@ -239,6 +252,7 @@ impl Known {
                 up_at: up,
                 reach_at: reach,
                 ended: None,
+                sent: false,
             };
             self.jobs.insert(entry.id.clone(), life);
         }
@@ -260,6 +274,7 @@ impl Known {
         }
         if let Some(job) = self.jobs.get_mut(&entry.id) {
             job.status = to;
+            job.sent |= entry.sent.is_some() || to == Status::Running;
             job.ended = job.ended.or_else(|| to.is_final().then_some(now));
         }
         Ok(())

@@ -51,7 +51,7 @@ pub(crate) struct Agent {
     /// What an act under way will have made to run.
     pub(super) acting: Option<Option<Digest>>,
     /// The jobs that ended here; none is carried out again after that.
-    pub(super) over: Vec<JobId>,
+    pub(crate) over: Vec<JobId>,
 }
 
 /// What is lost with the process.

@@ -75,6 +75,10 @@ impl Simple {
         }
     }
 
+    pub(crate) fn last_job(&self) -> Option<&JobId> {
+        self.last.as_ref().map(|last| &last.job)
+    }
+
     pub(crate) fn is_busy(&self) -> Option<String> {
         let installing = self
             .installing
