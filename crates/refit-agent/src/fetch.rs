@@ -271,6 +271,10 @@ impl Fetch<'_> {
     }
 
     fn keep(&self, part: &Part, digest: &Digest) -> io::Result<()> {
+        if part.bytes == 0 {
+            // Nothing was asked for, so nothing made the file.
+            drop(self.files.append(&part.path)?);
+        }
         self.files.sync_file(&part.path)?;
         let named = self::part(self.parts, digest);
         if named != part.path {

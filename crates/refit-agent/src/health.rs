@@ -5,6 +5,7 @@ use crate::config::{Check, Settings};
 use crate::job::Release;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,9 @@ use std::time::{Duration, Instant};
 
 /// The name of the file in which a release says how to check its health.
 pub const RELEASE_FILE: &str = "refit.toml";
+
+/// The longest [`RELEASE_FILE`] that is read, in bytes.
+const RELEASE_FILE_BYTES_MAX: u64 = 64 << 10;
 
 /// What is kept of the output, in bytes: it goes into the reason, which holds 1 KiB.
 const OUTPUT_BYTES_MAX: usize = 768;
@@ -57,11 +61,22 @@ impl Health for HealthCommand {
 
 fn of_release(folder: &Path) -> Result<Option<Check>, String> {
     let path = folder.join(RELEASE_FILE);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
+    let unreadable = |e| format!("{RELEASE_FILE} of the release cannot be read: {e}");
+    let mut text = String::new();
+    match File::open(&path) {
+        Ok(file) => file
+            .take(RELEASE_FILE_BYTES_MAX + 1)
+            .read_to_string(&mut text)
+            .map_err(unreadable)?,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(format!("{RELEASE_FILE} of the release cannot be read: {e}")),
+        Err(e) => return Err(unreadable(e)),
     };
+    if text.len() as u64 > RELEASE_FILE_BYTES_MAX {
+        // Its beginning alone might name no command, and the release would be taken as well.
+        return Err(format!(
+            "{RELEASE_FILE} of the release is longer than {RELEASE_FILE_BYTES_MAX} bytes"
+        ));
+    }
     let settings = Settings::parse(&text)
         .map_err(|e| format!("{RELEASE_FILE} of the release is wrong: {e}"))?;
     Ok(settings.health)

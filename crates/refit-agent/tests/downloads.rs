@@ -90,6 +90,15 @@ fn a_download_comes_whole_and_tells_how_far_it_is() {
 }
 
 #[test]
+fn an_artifact_of_no_bytes_comes_whole_too() {
+    let mut bench = Bench::new();
+    bench.made = releases::file("2.0.0", Vec::new());
+    assert_eq!(bench.known().unwrap(), bench.made.release);
+    assert_eq!(bench.here().unwrap(), b"");
+    assert_eq!(bench.depot.requests().len(), 0, "there is nothing to ask");
+}
+
+#[test]
 fn a_cut_download_goes_on_where_it_stopped() {
     let mut bench = Bench::new();
     bench.depot.manners([

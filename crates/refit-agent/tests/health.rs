@@ -115,3 +115,17 @@ fn a_release_can_say_itself_how_it_is_checked() {
             .contains("refit.toml")
     );
 }
+
+#[test]
+fn a_release_file_without_end_is_refused_and_not_read() {
+    let home = TempDir::new().unwrap();
+    let file = std::fs::File::create(home.path().join("refit.toml")).unwrap();
+    file.set_len(1 << 40).unwrap();
+    let command = HealthCommand {
+        configured: None,
+        stop: Arc::new(AtomicBool::new(false)),
+    };
+    let release = releases::file("2.0.0", vec![1]).release;
+    let why = command.check(&release, home.path()).unwrap_err();
+    assert!(why.contains("longer than 65536 bytes"), "{why}");
+}
