@@ -218,6 +218,15 @@ impl Driver {
         Some(Duration::from_millis(due.since(self.clock.now().mono)))
     }
 
+    /// What the shard knows of it, and what only its connection does.
+    fn presence(&self, device: &DeviceId) -> Presence {
+        let missed_delta = || self.shard.peer(device).is_some_and(|s| s.missed_delta());
+        match self.shard.presence(device) {
+            Presence::Reachable if missed_delta() => Presence::Narrow,
+            presence => presence,
+        }
+    }
+
     /// Takes in one piece of mail; tells whether it was the last.
     fn take_in(
         &mut self,
@@ -232,7 +241,7 @@ impl Driver {
                 self.perform(out)?;
             }
             Mail::Presence(devices, answer) => {
-                let presence = devices.iter().map(|device| self.shard.presence(device));
+                let presence = devices.iter().map(|device| self.presence(device));
                 drop(answer.send(presence.collect()));
             }
             Mail::Settle(answer) => self.settling.push((self.shard.decided(), answer)),

@@ -95,6 +95,8 @@ pub struct Seat {
     /// The hash of a report that changed nothing when it was last decided, or 0. See [`Seat::is_quiet`].
     quiet: AtomicU64,
     closed: AtomicBool,
+    /// The last delta was larger than the client takes.
+    missed_delta: AtomicBool,
     waiting: Mutex<Waiting>,
 }
 
@@ -113,6 +115,7 @@ impl Seat {
             pending: AtomicU32::new(0),
             quiet: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            missed_delta: AtomicBool::new(false),
             waiting: Mutex::new(Waiting::default()),
         })
     }
@@ -130,6 +133,16 @@ impl Seat {
     /// Tells whether this seat is to be told such messages.
     pub fn wants(&self, what: Wants) -> bool {
         Wants(self.wants.load(Ordering::Acquire)).has(what)
+    }
+
+    /// Notes whether the last delta was larger than the client takes, so that it was not sent (semantics 34).
+    pub fn set_missed_delta(&self, missed: bool) {
+        self.missed_delta.store(missed, Ordering::Release);
+    }
+
+    /// Tells whether the last delta was not sent because it was larger than the client takes.
+    pub(crate) fn missed_delta(&self) -> bool {
+        self.missed_delta.load(Ordering::Acquire)
     }
 
     /// Returns how many submissions have no receipt yet.

@@ -126,6 +126,11 @@ impl<P: Clone + PartialEq> Shard<P> {
         self.connected
     }
 
+    /// Returns a device's own connection.
+    pub fn peer(&self, device: &DeviceId) -> Option<&P> {
+        self.devices.get(device)?.peer.as_ref()
+    }
+
     /// Tells whether a device is there to be told something.
     pub fn presence(&self, device: &DeviceId) -> Presence {
         match self.devices.get(device) {

@@ -1,5 +1,7 @@
 //! Devices: listed, shown, and told what they should be, through the engine and down to the store.
 
+use std::io::Write;
+
 use refit_testkit::{Device, TestServer};
 use serde_json::{Value, json};
 
@@ -259,4 +261,23 @@ fn what_is_not_there_is_not_found() {
     }
     get(&server, "/api/v1/devices/no%20body").is_problem(400, "bad_device_id");
     get(&server, "/api/v1/devices/no%FFbody").is_problem(400, "bad_request");
+}
+
+#[test]
+fn a_delta_too_large_for_the_client_is_said_to_be() {
+    let server = TestServer::start();
+    add_release(&server, "2.0.0", b"new");
+    set_release(&server, "lamp-7", "firmware@2.0.0");
+    // CONNECT of MQTT 5 with a Maximum Packet Size of 128, and SUBSCRIBE to the delta.
+    let mut narrow = std::net::TcpStream::connect(server.mqtt_address()).unwrap();
+    narrow
+        .write_all(b"\x10\x18\0\x04MQTT\x05\x02\0\x3c\x05\x27\0\0\0\x80\0\x06lamp-7")
+        .unwrap();
+    narrow
+        .write_all(b"\x82\x1f\0\x01\0\0\x19state/lamp-7/update/delta\x01")
+        .unwrap();
+    until(&server, "/api/v1/devices/lamp-7", |shown| {
+        let why = shown["why"][0]["sentence"].as_str().unwrap();
+        why.contains("maximum packet size")
+    });
 }

@@ -15,6 +15,8 @@ pub enum Presence {
     Connected,
     /// It is connected, and subscribed to its delta.
     Reachable,
+    /// It is reachable, but its delta is larger than the messages that it takes, and was not sent.
+    Narrow,
 }
 
 impl<P: Clone + PartialEq> Shard<P> {

@@ -104,6 +104,10 @@ impl Calls for Line {
     }
 
     fn note(&self, note: Note) {
+        if let Note::Sent(Kind::Delta) | Note::TooLarge(Kind::Delta) = note {
+            let missed = note == Note::TooLarge(Kind::Delta);
+            self.seat.set_missed_delta(missed);
+        }
         match note {
             Note::Sent(kind) => self.house.figures.messages_out.rise(kind),
             Note::TooLarge(kind) => {

@@ -146,7 +146,15 @@ impl Blocker {
                 "it is connected, but has not subscribed to its delta: it is told when it does"
                     .into()
             }
-            (_, Presence::Away | Presence::Connected | Presence::Reachable) => blocker.sentence,
+            ("sent", Presence::Narrow) => {
+                "its delta is larger than the maximum packet size that it announced, and was not sent: it has to take \
+                 larger packets, or be given less other state"
+                    .into()
+            }
+            (
+                _,
+                Presence::Away | Presence::Connected | Presence::Reachable | Presence::Narrow,
+            ) => blocker.sentence,
         };
         Self {
             rule: blocker.rule,
@@ -168,7 +176,8 @@ impl Device {
     pub(crate) fn of(id: &str, stored: &Stored, beside: Beside, releases: &Releases) -> Self {
         let record = &stored.record;
         let software = |url: Option<&str>| url.map(|url| Software::of(url, releases));
-        let blockers = why(record, beside.presence == Presence::Reachable);
+        let is_reachable = matches!(beside.presence, Presence::Reachable | Presence::Narrow);
+        let blockers = why(record, is_reachable);
         Self {
             id: id.into(),
             online: beside.presence != Presence::Away,
