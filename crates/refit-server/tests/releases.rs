@@ -143,6 +143,15 @@ fn a_cut_upload_leaves_nothing_behind() {
 }
 
 #[test]
+fn an_upload_that_cannot_be_kept_is_told_so_however_much_is_still_to_come() {
+    let server = TestServer::start();
+    std::fs::remove_dir(server.data().join("depot/staging")).unwrap();
+    // More than the buffers of both sides hold: who closed early would break the pipe of the sender.
+    let bytes = vec![7; 32 << 20];
+    post(&server, "name=firmware&version=1", &[], &bytes).is_problem(500, "internal");
+}
+
+#[test]
 fn what_is_wrong_with_a_release_is_told_before_it_is_taken() {
     let server = TestServer::start();
     for query in [

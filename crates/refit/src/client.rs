@@ -116,6 +116,8 @@ impl Client {
             ("content-type", "application/octet-stream".to_owned()),
             ("content-length", length.to_string()),
             ("content-digest", digest.to_owned()),
+            // What is refused by its head alone is told before gigabytes are sent.
+            ("expect", "100-continue".to_owned()),
         ];
         let body = SendBody::from_reader(&mut artifact);
         let response = self.call(Method::POST, path, &headers, body)?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -34,6 +35,9 @@ const NOTE_BYTES_MAX: usize = 1024;
 
 /// How many pieces of an upload wait for the disk before the sender is slowed down.
 const PIECES_WAITING_MAX: usize = 4;
+
+/// How long the rest of an upload that failed is still taken off the sender's hands.
+const DISCARD_MAX: Duration = Duration::from_secs(30);
 
 /// What an upload is to be.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -179,7 +183,17 @@ async fn received(app: &App, expected: Expected, mut body: Body) -> Result<Intak
         .await
         .map_err(|_| Problem::internal("an upload was abandoned"))?;
     arrived?;
+    if let Err(intake::Error::Full(_) | intake::Error::Backend(_)) = &written {
+        discard(&mut body).await;
+    }
     written.map_err(of_intake)
+}
+
+/// Reads what is still to come of a body that is no longer wanted. Many a client looks for the answer only when it has
+/// sent everything; a connection that is closed before that tells it of a broken pipe, and not of the full disk.
+async fn discard(body: &mut Body) {
+    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+    drop(tokio::time::timeout(DISCARD_MAX, rest).await);
 }
 
 /// Hands the body to the writer, until either has come to its end.
