@@ -15,7 +15,7 @@ usage: cargo xtask TASK
 
   demo [ARG …]       build what the demo needs, and run it
   test [--outside]   run every test; --outside adds those that need Debian packages
-  tidy               check what no compiler checks: front pages, file sizes, decision numbers";
+  tidy               check what no compiler checks: front pages, file sizes, decision numbers, dependencies";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,4 +1,7 @@
-//! Checks what no compiler checks: every file says what it is for, none is too long to read, decisions are numbered.
+//! Checks what no compiler checks: every file says what it is for, none is too long to read, decisions are numbered,
+//! dependencies are as they are drawn and argued for.
+
+mod dependencies;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +18,7 @@ pub(crate) fn tidy() -> Result<(), String> {
         complain_about(&file, &text, &mut complaints);
     }
     decisions(&root().join("docs/decisions"), &mut complaints);
+    dependencies::dependencies(&root(), &mut complaints);
     if complaints.is_empty() {
         Ok(())
     } else {
