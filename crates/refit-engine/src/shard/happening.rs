@@ -63,7 +63,7 @@ pub enum Happening<P> {
     },
     /// A commit came back.
     Committed {
-        /// The number that [`Output::Commit`] had.
+        /// The number that [`Output::Commit`](crate::output::Output::Commit) had.
         ticket: u64,
         /// One outcome per operation, or why there is none.
         result: Result<Vec<Outcome>, Broken>,
