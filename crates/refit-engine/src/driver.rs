@@ -1,18 +1,20 @@
 //! The engine's thread: the only clock, the only randomness, and no decision.
 
+mod clock;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use refit_protocol::device_id::DeviceId;
-use refit_protocol::time::{Monotonic, Now, Timestamp};
 use refit_store::reader::Reader;
 use refit_store::store::{Failure, Store};
 use tokio::sync::watch;
 
+use self::clock::{Clock, seeded};
 use crate::events::{EventKind, Feed};
 use crate::fleet::Fleet;
 use crate::output::{Output, with_sources};
@@ -363,43 +365,3 @@ impl Driver {
 }
 
 struct Stopped;
-
-/// Both clocks. The wall clock may jump; no timer hangs on it.
-struct Clock {
-    started: Instant,
-}
-
-impl Clock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the driver is where time is read"
-    )]
-    fn start() -> Self {
-        Self {
-            started: Instant::now(),
-        }
-    }
-
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the driver is where time is read"
-    )]
-    fn now(&self) -> Now {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let mono = self.started.elapsed();
-        Now {
-            wall: Timestamp(wall.as_millis() as u64),
-            mono: Monotonic(mono.as_millis() as u64),
-        }
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the driver is where randomness comes from"
-)]
-fn seeded() -> fastrand::Rng {
-    fastrand::Rng::new()
-}

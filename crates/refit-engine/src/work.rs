@@ -1,20 +1,24 @@
 //! What is going on with one device between its inputs and its effects.
 
+mod held;
+mod taken;
+
 use std::collections::VecDeque;
 
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::rejection::{Code, Rejection};
-use refit_protocol::reply::{Accepted, Changed, Rejected, Shown};
 use refit_protocol::time::Timestamp;
-use refit_protocol::update::Update;
 use refit_replica::decide::decide;
-use refit_replica::effect::{Answer, Decision, Event};
+use refit_replica::effect::Answer;
 use refit_replica::input::{Context, Input};
 use refit_replica::record::{JobEntry, Record};
 use refit_replica::speaker::Speaker;
 use refit_replica::watch::Watch;
 use refit_store::store::{Guard, Operation, Stored};
 
+use self::held::Held;
+pub(crate) use self::held::is_change;
+use self::taken::{read, refusal, refuse_unknown};
 use crate::output::{Output, Reply};
 use crate::shard::{From, What};
 
@@ -141,12 +145,8 @@ impl<P: Clone + PartialEq> Work<P> {
     }
 
     fn hold(&mut self, task: Task<P>, held: Held<P>) {
-        let held = Held {
-            to: task.from.clone(),
-            ..held
-        };
+        self.held.push(held.heard_by(task.from.clone()));
         self.decided.push(task);
-        self.held.push(held);
     }
 
     /// Returns what is to be written, if the record is another one now; the commit is under way then.
@@ -265,198 +265,4 @@ const fn is_the_devices(input: &Input) -> bool {
                 speaker: Speaker::Device
             }
     )
-}
-
-/// Reads an input, and by which hash it may be known again.
-fn read(what: &What, now: Timestamp) -> Result<(Input, u64), Rejected> {
-    match what {
-        What::Input(input) => Ok((Input::clone(input), 0)),
-        What::Payload {
-            speaker,
-            payload,
-            hash,
-        } => match Update::parse(payload) {
-            Ok(update) => Ok((
-                Input::Update {
-                    speaker: speaker.clone(),
-                    update,
-                },
-                *hash,
-            )),
-            Err(refused) => Err(Rejected {
-                rejection: refused.rejection,
-                timestamp: now,
-                job_id: None,
-                client_token: refused.client_token,
-            }),
-        },
-    }
-}
-
-/// A device is made when it first speaks, or when an operator desires something of it (semantics 36); for anything
-/// else it does not exist.
-fn refuse_unknown<P>(input: &Input, room: bool, now: Timestamp) -> Option<Held<P>> {
-    let not_found = || Rejection::new(Code::NotFound, "there is no such device");
-    let rejected = |rejection| refusal_of(update_in(input), rejection, now);
-    let full = || {
-        let why = "this server takes no further unknown devices; an operator may make it by desiring something of it";
-        Rejection::new(Code::Forbidden, why)
-    };
-    let reply = match input {
-        Input::Update {
-            speaker: Speaker::Device,
-            ..
-        } if !room => Reply::Rejected(rejected(full())),
-        Input::Ask {
-            speaker: Speaker::Device,
-        } if !room => Reply::NotShown(rejected(full())),
-        Input::Ask {
-            speaker: Speaker::Operator(_) | Speaker::Application(_),
-        } => Reply::NotShown(rejected(not_found())),
-        Input::Update {
-            speaker: Speaker::Application(_),
-            ..
-        } => Reply::Rejected(rejected(not_found())),
-        Input::Cancel | Input::Hold(_) | Input::Retry => Reply::Rejected(rejected(not_found())),
-        Input::Subscribed if !room => return Some(Held::nothing()),
-        Input::Detached | Input::Due => return Some(Held::nothing()),
-        Input::Update { .. }
-        | Input::Ask {
-            speaker: Speaker::Device,
-        }
-        | Input::Subscribed => {
-            return None;
-        }
-    };
-    Some(Held::refused(reply))
-}
-
-fn refusal(what: &What, rejection: Rejection, now: Timestamp) -> Rejected {
-    match what {
-        What::Input(input) => refusal_of(update_in(input), rejection, now),
-        What::Payload { payload, .. } => {
-            refusal_of(Update::parse(payload).ok().as_ref(), rejection, now)
-        }
-    }
-}
-
-/// Refuses, with what the update can be told apart by.
-fn refusal_of(update: Option<&Update>, rejection: Rejection, timestamp: Timestamp) -> Rejected {
-    Rejected {
-        rejection,
-        timestamp,
-        job_id: update.and_then(|update| update.job_id.clone()),
-        client_token: update.and_then(|update| update.client_token.clone()),
-    }
-}
-
-const fn update_in(input: &Input) -> Option<&Update> {
-    match input {
-        Input::Update { update, .. } => Some(update),
-        _ => None,
-    }
-}
-
-/// The effects of one decided task.
-pub(crate) struct Held<P> {
-    to: From<P>,
-    reply: Option<Reply>,
-    jobs: Vec<JobEntry>,
-    events: Vec<Event>,
-    /// By which hash the same report is known again; 0: not at all.
-    quiet: u64,
-}
-
-impl<P> Held<P> {
-    fn nothing() -> Self {
-        Self {
-            to: From::Nobody,
-            reply: None,
-            jobs: Vec::new(),
-            events: Vec::new(),
-            quiet: 0,
-        }
-    }
-
-    fn refused(reply: Reply) -> Self {
-        Self {
-            reply: Some(reply),
-            ..Self::nothing()
-        }
-    }
-
-    fn of(decision: Decision, record: &Record, now: Timestamp, hash: u64) -> Self {
-        let quiet = match &decision.answer {
-            Some(Answer::Accepted(_)) if !decision.changed => hash,
-            _ => 0,
-        };
-        let reply = Some(match decision.answer {
-            Some(Answer::Accepted(accepted)) => Reply::Accepted(accepted),
-            Some(Answer::Rejected(rejected)) => Reply::Rejected(rejected),
-            Some(Answer::Shown) => Reply::Shown(show(record, now)),
-            None => Reply::Done,
-        });
-        Self {
-            to: From::Nobody,
-            reply,
-            jobs: decision.jobs,
-            events: decision.events,
-            quiet,
-        }
-    }
-
-    /// Lets the effects out: they are durable.
-    pub(crate) fn release(self, device: &DeviceId, peer: Option<&P>, out: &mut Vec<Output<P>>)
-    where
-        P: Clone + PartialEq,
-    {
-        if self.quiet != 0
-            && let (From::Peer { peer: speaker, .. }, Some(peer)) = (&self.to, peer)
-            && speaker == peer
-        {
-            out.push(Output::Quiet {
-                peer: peer.clone(),
-                hash: self.quiet,
-            });
-        }
-        if let Some(reply) = self.reply
-            && matches!(self.to, From::Peer { .. })
-        {
-            let peer = peer.cloned();
-            out.push(Output::Answer {
-                device: device.clone(),
-                to: self.to,
-                peer,
-                reply,
-            });
-        }
-        if !self.jobs.is_empty() {
-            out.push(Output::Jobs {
-                device: device.clone(),
-                entries: self.jobs,
-            });
-        }
-        for event in self.events {
-            out.push(Output::Event {
-                device: device.clone(),
-                event,
-            });
-        }
-    }
-}
-
-fn show(record: &Record, timestamp: Timestamp) -> Vec<u8> {
-    Shown {
-        version: record.version,
-        timestamp,
-        job: record.job.as_ref().map(|job| (&job.id, job.status())),
-        desired: &record.desired,
-        reported: &record.reported,
-    }
-    .to_json()
-}
-
-/// Tells whether an accepted update changed anything.
-pub(crate) fn is_change(accepted: &Accepted) -> bool {
-    accepted.changed != Changed::default() || accepted.job.is_some()
 }
