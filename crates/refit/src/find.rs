@@ -10,7 +10,7 @@ use refit_server::places::Places;
 use crate::failure::{Failure, Kind};
 
 /// Which server, as far as it was said.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 pub(crate) struct Wanted {
     /// The server's URL, instead of the one on this machine
     #[arg(long, global = true, env = "REFIT_SERVER", value_name = "URL")]
@@ -24,6 +24,15 @@ pub(crate) struct Wanted {
         hide_env_values = true
     )]
     pub(crate) token: Option<String>,
+}
+
+impl std::fmt::Debug for Wanted {
+    /// Shows no token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wanted")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where to go, and with what.
