@@ -230,8 +230,14 @@ impl<P: Clone + PartialEq> Work<P> {
             })
     }
 
-    /// Answers everything with "not now".
-    pub(crate) fn refuse_all(self, device: &DeviceId, now: Timestamp, out: &mut Vec<Output<P>>) {
+    /// Answers everything with "not now"; `peer` is the device's own connection.
+    pub(crate) fn refuse_all(
+        self,
+        device: &DeviceId,
+        peer: Option<&P>,
+        now: Timestamp,
+        out: &mut Vec<Output<P>>,
+    ) {
         let asked = |task: &Task<P>| matches!(task.from, From::Peer { .. });
         for task in self.decided.into_iter().chain(self.waiting).filter(asked) {
             let reply = Reply::Rejected(refusal(
@@ -245,7 +251,7 @@ impl<P: Clone + PartialEq> Work<P> {
             out.push(Output::Answer {
                 device: device.clone(),
                 to: task.from,
-                peer: None,
+                peer: peer.cloned(),
                 reply,
             });
         }

@@ -11,11 +11,12 @@ const BACK_OFF_MS: u64 = 1_000;
 /// The last bound of that back-off.
 const BACK_OFF_MS_MAX: u64 = 5 * 60 * 1000;
 
-/// Fresh grants that are asked for without a byte gained; after that the agent waits for the server's own resend.
-const ASKS_MAX: u8 = 6;
-
-/// The wait for a fresh grant, before it is asked for again.
+/// The first wait for a fresh grant, before it is asked for again.
 const ASK_WAIT_MS: u64 = 30_000;
+
+/// The longest pause between two questions. They never end: a job that runs is not sent again by itself, and a depot
+/// that refuses for a day is no reason to go dark.
+const ASK_PAUSE_MS_MAX: u64 = 60 * 60 * 1000;
 
 impl Turn {
     pub(super) fn tick(&mut self) {
@@ -85,7 +86,7 @@ impl Turn {
         }
     }
 
-    /// Asks for a fresh grant: the first time at once, then after a wait; at last not any more.
+    /// Asks for a fresh grant: the first time at once, then after pauses that double.
     pub(super) fn ask(&mut self) {
         let Phase::Fetching(_, _, download) = &mut self.state.phase else {
             return;
@@ -93,11 +94,7 @@ impl Turn {
         if download.asked == 0 {
             return self.ask_now();
         }
-        download.going = if download.asked < ASKS_MAX {
-            Going::Asking(self.now.after(BACK_OFF_MS << download.asked))
-        } else {
-            Going::Hoping
-        };
+        download.going = Going::Asking(self.now.after(ask_pause(download.asked)));
     }
 
     fn ask_now(&mut self) {
@@ -105,12 +102,13 @@ impl Turn {
         let Phase::Fetching(_, _, download) = &mut self.state.phase else {
             return;
         };
-        if download.asked >= ASKS_MAX || !up {
+        if !up {
             download.going = Going::Hoping; // subscribing brings a delta too
             return;
         }
-        download.asked += 1;
-        download.going = Going::Asking(self.now.after(ASK_WAIT_MS));
+        download.asked = download.asked.saturating_add(1);
+        let wait = ask_pause(download.asked).max(ASK_WAIT_MS);
+        download.going = Going::Asking(self.now.after(wait));
         self.out.push(Effect::Ask);
     }
 
@@ -119,4 +117,8 @@ impl Turn {
         let bound = (BACK_OFF_MS << tries.min(20)).min(BACK_OFF_MS_MAX);
         1 + self.state.chance.below(bound)
     }
+}
+
+fn ask_pause(asked: u8) -> u64 {
+    (BACK_OFF_MS << asked.min(30)).min(ASK_PAUSE_MS_MAX)
 }

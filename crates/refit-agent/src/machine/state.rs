@@ -169,7 +169,7 @@ pub enum Going {
     Again(Monotonic),
     /// It waits for a fresh grant, and asks again at this time.
     Asking(Monotonic),
-    /// It waits for a fresh grant, and asks no more: the server sends one in its own time.
+    /// It is not connected, and waits for the delta that subscribing brings.
     Hoping,
 }
 

@@ -139,7 +139,7 @@ fn a_refused_grant_is_asked_for_again_and_never_fails_the_job() {
 }
 
 #[test]
-fn asking_ends_and_the_servers_own_resend_goes_on() {
+fn asking_slows_down_and_never_ends() {
     play(
         "
         up => say facts
@@ -151,12 +151,14 @@ fn asking_ends_and_the_servers_own_resend_goes_on() {
         +30s => ask
         +30s => ask
         +30s => ask
-        +30s => ask
         +30s =>
-        +9999s =>
+        +2s => ask
+        +63s =>
+        +1s => ask
+        +9999s => ask
         delta j1 v2 => fetch v2
         fetched refused =>
-        +9999s =>
+        +256s => ask
         ",
     );
 }

@@ -101,7 +101,7 @@ impl<P: Clone + PartialEq> Shard<P> {
         if let Some(watching) = &mut live.watching {
             watching.untold |= untold;
         }
-        work.refuse_all(device, world.now.wall, out);
+        work.refuse_all(device, live.peer.as_ref(), world.now.wall, out);
         self.forget_if_idle(device);
     }
 }
