@@ -156,7 +156,11 @@ impl Fetch<'_> {
             .get(&grant.0, part.bytes, part.tag.as_deref())
             .map_err(|reason| broken(false, reason))?;
         self.accept(part, &answer, length)?;
-        let whole = length.or_else(|| answer.length.map(|length| part.bytes + length));
+        let whole = length.or_else(|| {
+            answer
+                .length
+                .map(|length| part.bytes.saturating_add(length))
+        });
         let begun = part.bytes;
         self.pour(part, answer.body, whole, progress)?;
         match whole {

@@ -135,7 +135,9 @@ impl<R: Read> Archive<R> {
 
     const fn begin(&mut self, length: u64) {
         self.left = length;
-        self.padding = length.next_multiple_of(BLOCK_BYTES as u64) - length;
+        // Not the next multiple less the length: a length that is claimed may be the largest there is.
+        let block = BLOCK_BYTES as u64;
+        self.padding = (block - length % block) % block;
     }
 
     fn skip(&mut self) -> Result<(), String> {

@@ -95,6 +95,22 @@ fn a_release_comes_out_as_it_went_in() {
 }
 
 #[test]
+fn the_largest_length_that_can_be_claimed_is_refused() {
+    let claim = format!("29 size={}\n", u64::MAX);
+    assert_eq!(claim.len(), 29);
+    let mut builder = Builder::new(Vec::new());
+    let mut extended = Header::new_ustar();
+    extended.set_entry_type(EntryType::XHeader);
+    extended.set_size(claim.len() as u64);
+    extended.set_mode(0o644);
+    extended.set_cksum();
+    builder.append(&extended, claim.as_bytes()).unwrap();
+    let rest = archive(&[('f', "lamp", "x")]);
+    let tar = [builder.get_ref(), &rest[..]].concat();
+    assert!(try_unpack(&tar).is_err());
+}
+
+#[test]
 fn what_no_release_may_hold_is_refused() {
     let table: [(&[Thing<'_>], &str); 22] = [
         (&[('f', "../escape", "x")], "leads out"),
