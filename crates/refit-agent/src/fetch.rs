@@ -83,6 +83,27 @@ impl Fetch<'_> {
         wanted: &Wanted,
         progress: &mut dyn FnMut(u8),
     ) -> Result<Release, Ended> {
+        let fetched = self.fetch(job, grant, wanted, progress);
+        if let Err(Ended::Failed(FetchFailure::Disk(_))) = &fetched {
+            // The job fails with this, and what is here would keep a full disk full.
+            self.clear();
+        }
+        fetched
+    }
+
+    fn clear(&self) {
+        for name in self.files.names(self.parts).unwrap_or_default() {
+            drop(self.files.remove(&self.parts.join(name)));
+        }
+    }
+
+    fn fetch(
+        &self,
+        job: &JobId,
+        grant: &Grant,
+        wanted: &Wanted,
+        progress: &mut dyn FnMut(u8),
+    ) -> Result<Release, Ended> {
         let length = wanted.release().map(|release| release.software.length);
         let mut part = self.open(job, wanted, length).map_err(disk)?;
         if length.is_none_or(|length| part.bytes < length) {

@@ -99,6 +99,18 @@ fn an_artifact_of_no_bytes_comes_whole_too() {
 }
 
 #[test]
+fn a_disk_that_fails_is_left_without_the_part() {
+    let mut bench = Bench::new();
+    // A folder where the part should be fails every write to it.
+    let in_the_way = part(&bench.parts(), bench.made.release.digest());
+    std::fs::create_dir_all(in_the_way).unwrap();
+    let failed = failure(bench.known());
+    assert!(matches!(failed, FetchFailure::Disk(_)), "{failed:?}");
+    assert_eq!(std::fs::read_dir(bench.parts()).unwrap().count(), 0);
+    assert_eq!(bench.known().unwrap(), bench.made.release);
+}
+
+#[test]
 fn a_cut_download_goes_on_where_it_stopped() {
     let mut bench = Bench::new();
     bench.depot.manners([
