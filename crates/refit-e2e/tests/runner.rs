@@ -7,6 +7,7 @@
 )]
 
 mod demo;
+mod hostile;
 mod house;
 mod kill_the_server;
 mod nine_steps;
