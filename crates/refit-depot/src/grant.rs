@@ -43,10 +43,16 @@ impl Grants {
         depot_url(&self.public_url, digest)
     }
 
+    /// Returns until when a grant is good that is minted now: a grant counts whole seconds.
+    pub const fn expires(&self, now: Timestamp) -> Timestamp {
+        let expires = seconds(now).saturating_add(self.time_to_live.as_secs());
+        Timestamp(expires.saturating_mul(1000))
+    }
+
     /// Mints a URL by which `device` can download the artifact until it expires.
     pub fn mint(&self, digest: &Digest, device: &DeviceId, now: Timestamp) -> String {
         let mut url = self.stable_url(digest);
-        let expires = seconds(now).saturating_add(self.time_to_live.as_secs());
+        let expires = seconds(self.expires(now));
         url.push('?');
         url.push_str(&presigned::sign(
             self.keys.current(),
@@ -164,6 +170,7 @@ mod tests {
             "{query}"
         );
         let expires = Timestamp(1_700_003_600_000);
+        assert_eq!(grants(1).expires(NOW), expires);
         let granted = Granted {
             device: device("lamp:7"),
             expires,

@@ -68,7 +68,6 @@ pub(crate) enum Mail {
     Happening(Happening<Arc<Seat>>),
     Presence(Vec<DeviceId>, Sender<Vec<Presence>>),
     Settle(Sender<()>),
-    CloseAll(Close),
     Stop,
 }
 
@@ -135,11 +134,6 @@ impl Engine {
             Ok(why) => why.clone().unwrap_or_default(),
             Err(_) => std::future::pending().await,
         }
-    }
-
-    /// Asks for every device's connection to end.
-    pub fn close_all(&self, why: Close) {
-        drop(self.mail.send(Mail::CloseAll(why)));
     }
 
     /// Stops once everything that was taken in is decided and durable.
@@ -247,7 +241,6 @@ impl Driver {
                 drop(answer.send(presence.collect()));
             }
             Mail::Settle(answer) => self.settling.push((self.shard.decided(), answer)),
-            Mail::CloseAll(why) => self.shard.peers().for_each(|seat| seat.close(why)),
             Mail::Stop => return Ok(true),
         }
         Ok(false)

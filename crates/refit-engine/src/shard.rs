@@ -155,11 +155,6 @@ impl<P: Clone + PartialEq> Shard<P> {
         self.commits.settled()
     }
 
-    /// Returns all connections, to close them.
-    pub fn peers(&self) -> impl Iterator<Item = &P> {
-        self.devices.values().filter_map(|live| live.peer.as_ref())
-    }
-
     /// Takes in an input of the shard's own.
     fn own(
         &mut self,

@@ -180,7 +180,6 @@ fn start_engine(
     };
     let grantor = Minting {
         grants: Arc::clone(grants),
-        lifetime: config.grant_lifetime,
     };
     Engine::start(Parts {
         store: Arc::clone(store),
@@ -264,17 +263,12 @@ async fn listen(at: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError>
 /// Mints grants for the engine's deltas.
 struct Minting {
     grants: Arc<Grants>,
-    lifetime: Duration,
 }
 
 impl Grantor for Minting {
     fn mint(&self, digest: &Digest, device: &DeviceId, now: Timestamp) -> (String, Timestamp) {
-        // A grant counts whole seconds.
-        let expires = now.as_millis() / 1000 + self.lifetime.as_secs();
-        (
-            self.grants.mint(digest, device, now),
-            Timestamp(expires * 1000),
-        )
+        let url = self.grants.mint(digest, device, now);
+        (url, self.grants.expires(now))
     }
 }
 
