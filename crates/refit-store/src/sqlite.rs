@@ -25,6 +25,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use refit_protocol::limits::EPOCH_MAX;
+
 use crate::reader::Reader;
 use crate::release::{Added, NewRelease, Removed};
 use crate::sqlite::fault::{Condition, unreadable};
@@ -180,8 +182,8 @@ fn read_epoch(connection: &rusqlite::Connection) -> Result<u16, OpenError> {
         connection.query_row("SELECT value FROM meta WHERE key = 'epoch'", (), |row| {
             row.get(0)
         })?;
-    text.parse()
-        .map_err(|_| OpenError::Unreadable(format!("{text:?} is no epoch")))
+    let epoch = text.parse().ok().filter(|epoch| *epoch <= EPOCH_MAX);
+    epoch.ok_or_else(|| OpenError::Unreadable(format!("{text:?} is no epoch")))
 }
 
 impl Store for SqliteStore {

@@ -47,6 +47,20 @@ fn a_directory_that_is_not_there_is_named() {
 }
 
 #[test]
+fn an_epoch_whose_versions_no_json_can_hold_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let last = SqliteStore::open(Options::new(home.path())).unwrap();
+    last.put_meta("epoch", "8191").unwrap();
+    drop(last);
+    let beyond = SqliteStore::open(Options::new(home.path())).unwrap();
+    assert_eq!(beyond.epoch(), 8191);
+    beyond.put_meta("epoch", "8192").unwrap();
+    drop(beyond);
+    let refused = SqliteStore::open(Options::new(home.path())).err().unwrap();
+    assert!(matches!(refused, OpenError::Unreadable(_)));
+}
+
+#[test]
 fn a_file_that_is_no_database_is_refused() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(
