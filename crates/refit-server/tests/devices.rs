@@ -68,6 +68,7 @@ fn a_device_that_does_its_job_is_shown_with_it() {
         (&Value::Null, &json!("SUCCEEDED"))
     );
     assert_eq!(shown["reportedSoftware"]["release"], "firmware@2.0.0");
+    assert!(shown["seenAt"].is_string(), "it has spoken");
     drop(device);
     until(&server, "/api/v1/devices/lamp-7", |shown| {
         shown["online"] == false
