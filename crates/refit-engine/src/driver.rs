@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use refit_protocol::device_id::DeviceId;
+use refit_protocol::time::Now;
 use refit_store::reader::Reader;
 use refit_store::store::{Failure, Store};
 use tokio::sync::watch;
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use self::clock::{Clock, seeded};
 use crate::events::{EventKind, Feed};
 use crate::fleet::Fleet;
+use crate::jump::jump;
 use crate::output::{Output, with_sources};
 use crate::releases::Releases;
 use crate::seat::{Close, Seat};
@@ -91,6 +93,7 @@ impl Engine {
             watchers,
             feed,
         };
+        let clock = Clock::start();
         let driver = Driver {
             shard: Shard::new(parts.settings, known),
             store: parts.store,
@@ -98,7 +101,8 @@ impl Engine {
             speech,
             mail: mail.clone(),
             figures: Arc::clone(&figures),
-            clock: Clock::start(),
+            last_round: clock.now(),
+            clock,
             random: seeded(),
             stop,
             to_load: Vec::new(),
@@ -155,6 +159,8 @@ struct Driver {
     clock: Clock,
     random: fastrand::Rng,
     stop: watch::Sender<Option<String>>,
+    /// Both clocks at the last round.
+    last_round: Now,
     /// Records to read. They are read together: each look at the store is a transaction of its own.
     to_load: Vec<DeviceId>,
     /// Who waits until so many operations have come back.
@@ -190,6 +196,7 @@ impl Driver {
 
     /// Timers, then what must be read, then what waits to be written: so that each is done once for all of a round.
     fn finish_round(&mut self, out: &mut VecDeque<Output<Arc<Seat>>>) -> Result<(), Stopped> {
+        self.notice_jump();
         self.with_world(out, |shard, world, out| shard.tick(world, out));
         self.perform(out)?;
         while !self.to_load.is_empty() {
@@ -207,6 +214,16 @@ impl Driver {
             .connected
             .store(self.shard.connected() as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn notice_jump(&mut self) {
+        let now = self.clock.now();
+        let before = std::mem::replace(&mut self.last_round, now);
+        if let Some(milliseconds) = jump(before, now) {
+            tracing::warn!(milliseconds, "the wall clock jumped; no timer moves");
+            let kind = EventKind::ClockJumped { milliseconds };
+            self.speech.feed.add(now.wall, None, kind);
+        }
     }
 
     fn wait(&self) -> Option<Duration> {

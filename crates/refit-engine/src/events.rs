@@ -42,6 +42,11 @@ pub enum EventKind {
     Reverted(JobId),
     /// A device succeeded with a job that had ended otherwise.
     LateSuccess(JobId),
+    /// The server's wall clock stepped away from the time that passed.
+    ClockJumped {
+        /// By how much, in milliseconds; negative: back.
+        milliseconds: i64,
+    },
     /// A release was added.
     ReleaseAdded {
         /// The name of the software.

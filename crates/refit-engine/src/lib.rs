@@ -18,6 +18,7 @@ mod commit;
 pub mod driver;
 pub mod events;
 pub mod fleet;
+mod jump;
 pub mod output;
 pub mod releases;
 pub mod seat;

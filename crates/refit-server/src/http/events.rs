@@ -190,6 +190,9 @@ fn told(app: &App, event: &events::Event) -> (&'static str, Value) {
         }
         EventKind::Reverted(job) => ("device.reverted", json!({ "jobID": job.as_str() })),
         EventKind::LateSuccess(job) => ("device.lateSuccess", json!({ "jobID": job.as_str() })),
+        EventKind::ClockJumped { milliseconds } => {
+            ("clock.jumped", json!({ "milliseconds": milliseconds }))
+        }
         EventKind::ReleaseAdded { name, version } => {
             ("release.added", json!({ "name": name, "version": version }))
         }

@@ -57,6 +57,10 @@ fn line(event: &Value) -> String {
             "succeeded with job {} after it had ended",
             cell(event, "jobID")
         ),
+        "clock.jumped" => format!(
+            "the server's clock jumped by {} ms; no timer moves",
+            event["milliseconds"]
+        ),
         "release.added" | "release.removed" => {
             format!(
                 "{} {}@{}",
