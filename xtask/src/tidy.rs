@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::run::root;
 
 /// Past this a file is not read in one sitting.
-const LINES_MAX: usize = 700;
+const LINES_MAX: usize = 550;
 
 pub(crate) fn tidy() -> Result<(), String> {
     let mut complaints = Vec::new();

@@ -142,6 +142,70 @@ fn a_device_that_was_taken_over_is_given_its_time_until_it_subscribes() {
 }
 
 #[test]
+fn a_connection_that_ends_during_the_commit_is_told_nothing() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    bench.commit_all();
+    bench.operator_desires('a');
+    bench.happen(Happening::Detach {
+        device: d(),
+        peer: 1,
+    });
+    bench.commit_all();
+    assert!(!bench.said().iter().any(|s| s.contains("delta")));
+    bench.connect(2);
+    bench.commit_all();
+    assert_eq!(deltas(&mut bench).len(), 1);
+}
+
+#[test]
+fn a_takeover_during_the_commit_leaves_the_delta_to_the_newer_connection() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    bench.commit_all();
+    bench.operator_desires('a');
+    bench.happen(Happening::Attach {
+        device: d(),
+        peer: 2,
+    });
+    bench.commit_all();
+    assert!(deltas(&mut bench).is_empty(), "it has not subscribed");
+    bench.happen(Happening::Subscribe {
+        device: d(),
+        peer: 2,
+    });
+    bench.commit_all();
+    let told = deltas(&mut bench);
+    assert!(
+        told.len() == 1 && told[0].starts_with("delta to 2"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_report_is_no_longer_quiet_once_somebody_else_changes_the_record() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    bench.commit_all();
+    for _ in 0..2 {
+        bench.device_says(1, r#"{"state":{"reported":{"a":1}}}"#);
+        bench.commit_all();
+    }
+    assert_eq!(
+        bench.said().iter().rfind(|s| s.contains("quiet")).unwrap(),
+        "1 quiet 7"
+    );
+    bench.operator_says(r#"{"state":{"desired":{"b":1}}}"#);
+    assert_eq!(bench.said(), ["1 quiet 0"], "before it is durable");
+}
+
+fn deltas(bench: &mut Bench) -> Vec<String> {
+    let mut said = bench.said();
+    said.retain(|s| s.contains("delta"));
+    said
+}
+
+#[test]
 fn devices_beyond_the_bound_are_not_made() {
     let mut bench = Bench::new();
     bench.shard = refit_engine::shard::Shard::new(
