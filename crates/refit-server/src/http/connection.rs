@@ -20,10 +20,14 @@ use tokio::time::{Sleep, sleep};
 use crate::counters::{Counters, Gauge};
 
 /// How many connections there may be at a time; more wait to be accepted.
-const CONNECTIONS_MAX: usize = 4096;
+const CONNECTIONS_MAX: usize = 8192;
 
 /// How long a request's head may take to arrive, and a connection may idle before the next.
 const HEAD_MAX: Duration = Duration::from_secs(10);
+
+/// The same when fewer than this many places are left: a crowd that says nothing must not keep others waiting long.
+const HEAD_IN_A_CROWD_MAX: Duration = Duration::from_secs(2);
+const CROWD_LEAVES: usize = CONNECTIONS_MAX / 4;
 
 /// How long a peer may read nothing of an answer that is ready for it.
 const STALL_MAX: Duration = Duration::from_secs(60);
@@ -55,14 +59,24 @@ pub(crate) async fn serve(
         };
         let (router, counters, stopping) =
             (router.clone(), Arc::clone(&counters), stopping.clone());
+        let head_max = head_max(places.available_permits());
         connections.spawn(async move {
             let _open = Gauge::up(&counters.connections);
-            converse(stream, router, stopping).await;
+            converse(stream, head_max, router, stopping).await;
             drop(place);
         });
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
+}
+
+/// Returns how long a head may take, with this many places left.
+const fn head_max(places: usize) -> Duration {
+    if places < CROWD_LEAVES {
+        HEAD_IN_A_CROWD_MAX
+    } else {
+        HEAD_MAX
+    }
 }
 
 async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
@@ -87,11 +101,16 @@ async fn accept(
     }
 }
 
-async fn converse(stream: TcpStream, router: Router, mut stopping: watch::Receiver<bool>) {
+async fn converse(
+    stream: TcpStream,
+    head_max: Duration,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+) {
     drop(stream.set_nodelay(true));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_MAX)
+        .header_read_timeout(head_max)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX);
     let service = TowerToHyperService::new(router);
@@ -182,5 +201,18 @@ impl AsyncWrite for Watched {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_has_less_time_to_say_what_it_wants() {
+        assert_eq!(head_max(CONNECTIONS_MAX), HEAD_MAX);
+        assert_eq!(head_max(CROWD_LEAVES), HEAD_MAX);
+        assert_eq!(head_max(CROWD_LEAVES - 1), HEAD_IN_A_CROWD_MAX);
+        assert_eq!(head_max(0), HEAD_IN_A_CROWD_MAX);
     }
 }
