@@ -99,12 +99,16 @@ impl Turn {
 
     fn ask_now(&mut self) {
         let up = self.up();
-        let Phase::Fetching(_, _, download) = &mut self.state.phase else {
+        let Phase::Fetching(run, _, download) = &mut self.state.phase else {
             return;
         };
         if !up {
             download.going = Going::Hoping; // subscribing brings a delta too
             return;
+        }
+        if download.asked > 0 {
+            // No grant came: perhaps the job is over. RUNNING once more is answered with 409 then.
+            run.said = None;
         }
         download.asked = download.asked.saturating_add(1);
         let wait = ask_pause(download.asked).max(ASK_WAIT_MS);

@@ -147,18 +147,41 @@ fn asking_slows_down_and_never_ends() {
         accepted RUNNING =>
         accepted facts =>
         fetched refused => ask
-        +30s => ask
-        +30s => ask
-        +30s => ask
-        +30s => ask
+        +30s => ask, say RUNNING j1 download
+        accepted RUNNING =>
+        +30s => ask, say RUNNING j1 download
+        accepted RUNNING =>
+        +30s => ask, say RUNNING j1 download
+        accepted RUNNING =>
+        +30s => ask, say RUNNING j1 download
+        accepted RUNNING =>
         +30s =>
-        +2s => ask
+        +2s => ask, say RUNNING j1 download
+        accepted RUNNING =>
         +63s =>
-        +1s => ask
-        +9999s => ask
+        +1s => ask, say RUNNING j1 download
+        accepted RUNNING =>
+        +9999s => ask, say RUNNING j1 download
+        accepted RUNNING =>
         delta j1 v2 => fetch v2
         fetched refused =>
-        +256s => ask
+        +256s => ask, say RUNNING j1 download
+        ",
+    );
+}
+
+#[test]
+fn asking_finds_out_that_the_job_is_over() {
+    play(
+        "
+        up => say facts
+        delta j1 v2 => journal fetching j1, say RUNNING j1 download, fetch v2
+        accepted RUNNING =>
+        accepted facts =>
+        fetched refused => ask
+        +30s => ask, say RUNNING j1 download
+        rejected RUNNING 409 => stop, journal idle
+        +9999s =>
         ",
     );
 }
@@ -170,15 +193,15 @@ fn what_is_not_answered_is_repeated_with_the_same_token() {
         has v1
         up => say facts v1
         accepted facts =>
-        delta j1 foreign => journal reporting j1, say REJECTED j1 nothing says which bytes are right
-        +13s => say REJECTED j1 nothing says which bytes are right
+        delta j1 foreign => journal reporting j1, say REJECTED j1 nothing says which bytes are right…
+        +13s => say REJECTED j1 nothing says which bytes are right…
         same token
         rejected end 503 =>
         down =>
         +9999s =>
-        up => say REJECTED j1 nothing says which bytes are right
+        up => say REJECTED j1 nothing says which bytes are right…
         same token
-        delta j1 foreign => say REJECTED j1 nothing says which bytes are right
+        delta j1 foreign => say REJECTED j1 nothing says which bytes are right…
         same token
         accepted end => journal idle
         ",
@@ -189,7 +212,7 @@ fn what_is_not_answered_is_repeated_with_the_same_token() {
 fn what_cannot_be_installed_is_rejected_before_anything_is_fetched() {
     play("up => say facts\n delta j1 bad => journal reporting j1, say REJECTED j1 it is nonsense");
     play(
-        "up => say facts\n delta j1 huge => journal reporting j1, say REJECTED j1 the artifact has",
+        "up => say facts\n delta j1 huge => journal reporting j1, say REJECTED j1 the artifact has…",
     );
 }
 
@@ -260,7 +283,7 @@ fn a_release_that_kills_the_agent_is_gone_back_from() {
         restart => journal going-back j1, back to v1
         restart => back to v1
         went-back ok => journal reporting j1
-        up => say facts, say FAILURE j1 the agent was stopped 3 times
+        up => say facts, say FAILURE j1 the agent was stopped 3 times…
         ",
     );
 }
@@ -293,7 +316,7 @@ fn the_server_may_refuse_running() {
         "{begun}\n rejected RUNNING 503 => \n +13s => say facts, say RUNNING j1 download"
     ));
     play(&format!(
-        "{begun}\n rejected RUNNING 403 => stop, journal reporting j1, say FAILURE j1 the server refused"
+        "{begun}\n rejected RUNNING 403 => stop, journal reporting j1, say FAILURE j1 the server refused…"
     ));
 }
 
