@@ -202,6 +202,10 @@ impl Client {
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {
         let server = &self.found.server;
+        let error: &dyn std::error::Error = match error {
+            ureq::Error::Io(error) => error,
+            error => error,
+        };
         Failure::new(Kind::Error, format!("{server} cannot be reached"))
             .because(error)
             .next("is it running? start it with `refit serve --dev`, or name another with --server")
@@ -230,15 +234,55 @@ impl Client {
             Some("unknown_release") => Kind::NotFound,
             _ => kind,
         };
-        let title =
-            of("title").unwrap_or_else(|| format!("{} answers {status}", self.found.server));
-        let failure = Failure::new(kind, title);
+        let title = of("title").map_or_else(
+            || format!("{} answers {status}", self.found.server),
+            |title| lowered(&title),
+        );
         let failure = match of("detail") {
-            Some(detail) => failure.why(detail),
+            Some(detail) if detail != title => {
+                Failure::new(kind, title).why(without_request(&detail))
+            }
+            _ => Failure::new(kind, title),
+        };
+        let failure = match of("code").as_deref().and_then(next) {
+            Some(next) => failure.next(next),
             None => failure,
         };
         // Only what the server did wrong is worth looking up in its log.
         failure.request(of("instance").filter(|_| status == 500))
+    }
+}
+
+/// What to type next, where the server can only speak of requests.
+fn next(code: &str) -> Option<&'static str> {
+    match code {
+        "unauthenticated" => {
+            Some("give that token with REFIT_TOKEN; for the server on this machine, give none")
+        }
+        "device_not_found" => Some("`refit device list` lists those that there are"),
+        "job_not_found" => Some("`refit job list` lists those that there are"),
+        "release_not_found" | "unknown_release" => {
+            Some("`refit release list` lists those that there are")
+        }
+        _ => None,
+    }
+}
+
+/// Cuts off what to request next; [`next`] says what to type.
+fn without_request(detail: &str) -> &str {
+    detail
+        .split_once("; GET /api/")
+        .map_or(detail, |(before, _)| before)
+}
+
+/// Begins a title as every other error begins; but for the name.
+fn lowered(title: &str) -> String {
+    let mut letters = title.chars();
+    match letters.next() {
+        Some(first) if !title.starts_with("Refit") => {
+            format!("{}{}", first.to_lowercase(), letters.as_str())
+        }
+        _ => title.to_owned(),
     }
 }
 
@@ -267,6 +311,16 @@ pub(crate) fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_problem_is_told_as_the_command_line_speaks() {
+        assert_eq!(lowered("There is no such job"), "there is no such job");
+        assert_eq!(lowered("Refit failed"), "Refit failed");
+        assert_eq!(
+            without_request("there is no job \"x\"; GET /api/v1/jobs lists them"),
+            "there is no job \"x\""
+        );
+    }
 
     #[test]
     fn what_means_something_in_a_url_is_encoded() {

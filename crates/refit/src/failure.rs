@@ -70,13 +70,16 @@ impl Failure {
         self
     }
 
-    /// Adds the causes of an error.
+    /// Adds the causes of an error; one that its error has told already is not told twice.
     pub(crate) fn because(self, error: &dyn Error) -> Self {
         let mut text = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
+            let more = error.to_string();
+            if !text.contains(&more) {
+                text.push_str(": ");
+                text.push_str(&more);
+            }
             cause = error.source();
         }
         self.why(text)

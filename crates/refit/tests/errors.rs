@@ -76,7 +76,11 @@ fn what_is_not_there_is_not_found() {
         vec!["job", "list", "--device", "nobody"],
     ] {
         let said = fails(&server, 3, &arguments);
-        assert!(said.starts_with("error: There is no such "), "{said}");
+        assert!(said.starts_with("error: there is no such "), "{said}");
+        assert!(
+            said.contains("list` lists") && !said.contains("GET /"),
+            "{said}"
+        );
     }
     fails(&server, 2, &["job", "list", "--status", "DONE"]);
     fails(&server, 2, &["devices"]);

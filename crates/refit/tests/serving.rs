@@ -111,8 +111,11 @@ fn a_second_server_on_the_same_data_is_a_conflict() {
     announced(&mut first);
     let second = serve(&home.path().join("data")).output().unwrap();
     assert_eq!(second.status.code(), Some(5));
-    assert!(
-        text(&second.stderr).contains("in use by another server"),
+    assert_eq!(
+        text(&second.stderr)
+            .matches("in use by another server")
+            .count(),
+        1,
         "{}",
         text(&second.stderr)
     );
@@ -161,6 +164,23 @@ fn settings_that_make_no_sense_are_refused_with_a_remedy() {
         assert!(said.contains(says), "{said}");
         assert!(!home.path().join("refit-data").exists());
     }
+}
+
+#[test]
+fn a_log_that_cannot_be_chosen_is_refused_with_a_remedy() {
+    let home = tempfile::tempdir().unwrap();
+    let output = refit()
+        .current_dir(home.path())
+        .env("REFIT_LOG", "refit=loud")
+        .args(["serve", "--dev"])
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("REFIT_LOG") && said.contains("next: "),
+        "{said}"
+    );
 }
 
 #[test]

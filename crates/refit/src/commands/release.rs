@@ -166,8 +166,11 @@ impl Artifact {
                 .next("set TMPDIR")
         })?;
         let packed = pack::pack(path, &mut file).map_err(|error| {
-            Failure::new(Kind::Error, format!("{} cannot be packed", path.display()))
-                .because(&error)
+            let failure = Failure::new(Kind::Error, format!("failed to {error}"));
+            match std::error::Error::source(&error) {
+                Some(source) => failure.because(source),
+                None => failure,
+            }
         })?;
         file.seek(SeekFrom::Start(0)).map_err(|error| {
             Failure::new(Kind::Error, "the archive cannot be read").because(&error)
@@ -217,9 +220,10 @@ fn list(name: Option<&str>, client: &Client, output: Output) -> Result<(), Failu
     }
     let items = releases["items"].as_array().map_or(&[][..], Vec::as_slice);
     if items.is_empty() {
-        hint(
-            "there are no releases; add one: refit release add PATH --name NAME --version VERSION",
-        );
+        let of = name.map_or_else(String::new, |name| format!(" of {name}"));
+        hint(&format!(
+            "there are no releases{of}; add one: refit release add PATH --name NAME --version VERSION"
+        ));
     }
     output.document(&releases, || {
         let rows = items.iter().map(|release| {

@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     let variable = |name: &str| std::env::var(name).ok();
     let config = Config::resolve(&arguments.flags(), variable, arguments.config.as_deref())
         .map_err(|error| Failure::new(Kind::Usage, error.what).next(error.hint))?;
-    log(config.log_format);
+    log(config.log_format)?;
     if let Err(error) = open_files::raise() {
         tracing::warn!("the limit of open files stays as it is: {error}");
     }
@@ -182,8 +182,15 @@ fn is_default(data: &Path) -> bool {
 }
 
 /// The log goes to stderr. `REFIT_LOG` chooses what is in it, in the syntax of `tracing`'s filters.
-fn log(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("REFIT_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+fn log(format: LogFormat) -> Result<(), Failure> {
+    let wanted = std::env::var("REFIT_LOG").unwrap_or_default();
+    let wanted = if wanted.is_empty() { "info" } else { &wanted };
+    let filter = EnvFilter::try_new(wanted).map_err(|error| {
+        let what = format!("REFIT_LOG: {wanted:?} does not say what to log");
+        Failure::new(Kind::Usage, what)
+            .because(&error)
+            .next("write info, debug, or refit_mqtt=debug,info")
+    })?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
@@ -191,6 +198,7 @@ fn log(format: LogFormat) {
         LogFormat::Json => log.json().init(),
         LogFormat::Human => log.with_ansi(std::io::stderr().is_terminal()).init(),
     }
+    Ok(())
 }
 
 #[cfg(test)]
