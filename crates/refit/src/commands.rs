@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 
 use crate::client::Client;
 use crate::failure::Failure;
-use crate::find::{Wanted, find};
+use crate::find::{EVERYWHERE, Wanted, find};
 use crate::output::Output;
 
 /// Updates the software of device fleets
@@ -21,7 +21,7 @@ pub(crate) struct Cli {
     #[command(flatten)]
     wanted: Wanted,
     /// Write JSON, in the shape of the API
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
     #[command(subcommand)]
     command: Command,
@@ -33,7 +33,8 @@ const EXAMPLE: &str = "For a start, in two terminals:
   refit device set lamp-7 firmware@2.0.0
   refit device watch lamp-7
 
-Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 refused, 5 conflict, 124 waited in vain";
+Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 refused, 5 conflict, 124 waited in vain,
+130 interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {

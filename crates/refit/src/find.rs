@@ -9,11 +9,21 @@ use refit_server::places::Places;
 
 use crate::failure::{Failure, Kind};
 
+/// What `--help` calls the options that every command has.
+pub(crate) const EVERYWHERE: &str = "Options of every command";
+
 /// Which server, as far as it was said.
 #[derive(clap::Args)]
 pub(crate) struct Wanted {
     /// The server's URL, instead of the one on this machine
-    #[arg(long, global = true, env = "REFIT_SERVER", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "REFIT_SERVER",
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = EVERYWHERE
+    )]
     pub(crate) server: Option<String>,
     /// The operator's token, instead of the one in the server's data directory
     #[arg(
@@ -21,7 +31,8 @@ pub(crate) struct Wanted {
         global = true,
         env = "REFIT_TOKEN",
         value_name = "TOKEN",
-        hide_env_values = true
+        hide_env_values = true,
+        help_heading = EVERYWHERE
     )]
     pub(crate) token: Option<String>,
 }

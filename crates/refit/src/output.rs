@@ -64,6 +64,9 @@ pub(crate) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String
     for row in rows {
         table.add_row(row.iter().map(|cell| printable(cell)));
     }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     let text = table.to_string();
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     lines.join("\n")
@@ -120,11 +123,11 @@ pub(crate) fn software(document: &Value, path: &str) -> Option<String> {
         .or_else(|| text(document, &format!("{path}.softwareURL")))
 }
 
-/// Writes a time of the API to the second.
+/// Writes a time of the API to the second; the Z says that it is UTC.
 pub(crate) fn time(document: &Value, path: &str) -> Option<String> {
     let text = text(document, path)?;
-    let (seconds, _) = text.split_once('.').unwrap_or((&text, ""));
-    Some(seconds.replace('T', " "))
+    let seconds = text.split(['.', 'Z']).next().unwrap_or(&text);
+    Some(format!("{}Z", seconds.replace('T', " ")))
 }
 
 /// Writes a number of bytes.
@@ -158,7 +161,7 @@ mod tests {
     #[test]
     fn tables_have_no_blanks_at_the_end_of_lines() {
         let text = table(&["ID", "STATE"], [vec!["lamp-7".into(), "-".into()]]);
-        assert_eq!(text, " ID      STATE\n lamp-7  -");
+        assert_eq!(text, "ID      STATE\nlamp-7  -");
     }
 
     #[test]
@@ -171,7 +174,7 @@ mod tests {
     fn values_are_found_by_their_path() {
         let document = json!({"a": {"release": null, "softwareURL": "http://h"}, "t": "2026-11-24T11:38:18.123Z"});
         assert_eq!(software(&document, "a").unwrap(), "http://h");
-        assert_eq!(time(&document, "t").unwrap(), "2026-11-24 11:38:18");
+        assert_eq!(time(&document, "t").unwrap(), "2026-11-24 11:38:18Z");
         assert_eq!(cell(&document, "a.b.c"), "-");
     }
 

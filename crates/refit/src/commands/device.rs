@@ -98,7 +98,10 @@ fn list(client: &Client, limit: usize, output: Output) -> Result<(), Failure> {
                 time(device, "seenAt").unwrap_or_default(),
             ]
         });
-        table(&["ID", "ONLINE", "RUNS", "SHOULD RUN", "JOB", "SEEN"], rows)
+        table(
+            &["ID", "ONLINE", "RUNS", "SHOULD RUN", "JOB", "LAST HEARD"],
+            rows,
+        )
     })
 }
 
@@ -143,7 +146,7 @@ fn shown(device: &Value) -> String {
             ("version", text(device, "version")),
             ("desired", state("desired")),
             ("reported", state("reported")),
-            ("seen", time(device, "seenAt")),
+            ("last heard", time(device, "seenAt")),
         ],
     )
 }

@@ -71,17 +71,17 @@ fn end(device: &Value) -> Option<Result<(), Failure>> {
 fn line(device: &Value) -> String {
     let runs = software(device, "reportedSoftware").unwrap_or_else(|| "-".into());
     let wanted = software(device, "desiredSoftware").unwrap_or_else(|| "-".into());
-    let job = if device["job"].is_null() {
-        &device["lastJob"]
+    let (of, job) = if device["job"].is_null() {
+        ("last job", &device["lastJob"])
     } else {
-        &device["job"]
+        ("job", &device["job"])
     };
     let status = text(job, "status").map_or_else(String::new, |status| {
         let more = text(job, "reason")
             .or_else(|| progress(job))
             .map(|more| format!(": {more}"));
         format!(
-            "  job {} {status}{}",
+            "  {of} {} {status}{}",
             cell(job, "id"),
             more.unwrap_or_default()
         )

@@ -41,7 +41,20 @@ pub(super) fn sentence(device: &Value) -> String {
         sentence.push_str("; and ");
         sentence.push_str(&more);
     }
-    printable(&sentence)
+    printable(&typed(&sentence, &id))
+}
+
+/// Names the device in the commands of a sentence, so that they can be typed as they are: the server's reasons do not
+/// know whom they are about.
+fn typed(sentence: &str, id: &str) -> String {
+    ["release", "retry"]
+        .iter()
+        .fold(sentence.to_owned(), |sentence, verb| {
+            sentence.replace(
+                &format!("`refit device {verb}`"),
+                &format!("`refit device {verb} {id}`"),
+            )
+        })
 }
 
 /// Returns why the last job failed, where that is what stands in the way.
@@ -78,15 +91,15 @@ mod tests {
             ),
             (
                 json!({"seenAt": "2026-11-24T11:38:18.123Z"}),
-                "lamp-7 does not run firmware@2.0.0, and it is not known why: no word since 2026-11-24 11:38:18",
+                "lamp-7 does not run firmware@2.0.0, and it is not known why: no word since 2026-11-24 11:38:18Z",
             ),
             (
                 json!({"why": [{"rule": "held", "sentence": "an operator holds it"}, {"rule": "offline", "sentence": "it is not connected"}]}),
                 "lamp-7 does not run firmware@2.0.0: an operator holds it; and it is not connected",
             ),
             (
-                json!({"why": [{"rule": "ended", "sentence": "its job ended as FAILED"}], "lastJob": {"reason": "exit 1"}}),
-                "lamp-7 does not run firmware@2.0.0: its job ended as FAILED (it said: exit 1)",
+                json!({"why": [{"rule": "ended", "sentence": "its job ended as FAILED: `refit device retry`"}], "lastJob": {"reason": "exit 1"}}),
+                "lamp-7 does not run firmware@2.0.0: its job ended as FAILED: `refit device retry lamp-7` (it said: exit 1)",
             ),
         ] {
             let said = sentence(&device(more));
