@@ -2,6 +2,8 @@
 import hashlib, json, sys, urllib.request
 import paho.mqtt.client as mqtt
 
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 device_id = sys.argv[1]
 host = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
 port = int(sys.argv[3]) if len(sys.argv) > 3 else 1883

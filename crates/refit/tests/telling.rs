@@ -6,7 +6,7 @@ use std::process::Stdio;
 use refit_testkit::{Device, TestServer};
 use serde_json::{Value, json};
 
-use crate::house::{add, fails, json, printed, refit, run};
+use crate::house::{add, fails, json, printed, refit, run, text};
 
 #[test]
 fn a_device_is_told_and_followed_until_it_is_there() {
@@ -94,6 +94,20 @@ fn a_failure_is_told_with_the_devices_own_words_made_harmless() {
         json(&server, &["device", "release", "lamp-7"])["held"],
         false
     );
+}
+
+#[test]
+fn what_had_nothing_to_do_says_so() {
+    let server = TestServer::start();
+    printed(&server, &["device", "set", "lamp-7", "level=70"]);
+    for (what, says) in [
+        ("retry", "there was nothing to try again\n"),
+        ("cancel", "there was no open job to end\n"),
+    ] {
+        let output = run(&server, &["device", what, "lamp-7"]);
+        assert!(output.status.success());
+        assert_eq!(text(&output.stderr), says);
+    }
 }
 
 fn fails_after_output(server: &TestServer, arguments: &[&str]) -> Option<i32> {

@@ -74,6 +74,13 @@ pub(crate) fn run(command: Command, client: &Client, output: Output) -> Result<(
 
 fn operate(client: &Client, id: &Id, what: &str, output: Output) -> Result<(), Failure> {
     let device = client.send(Method::POST, &format!("{}/{what}", id.path()), None)?;
+    match what {
+        "retry" if device["job"].is_null() => hint("there was nothing to try again"),
+        "cancel" if device["lastJob"]["status"] != "CANCELLED" => {
+            hint("there was no open job to end");
+        }
+        _ => {}
+    }
     output.document(&device, || shown(&device))
 }
 
