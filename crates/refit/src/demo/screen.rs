@@ -38,25 +38,34 @@ pub(super) type Line = Vec<Piece>;
 /// The columns that the screen is made for; a wider terminal shows no more.
 pub(super) const COLUMNS: usize = 96;
 
+/// The columns down to which everything has a place; a narrower terminal shows less.
+const COLUMNS_MIN: usize = 80;
+
 /// Where what follows a name begins.
 const INDENT: usize = 9;
 
-/// Cells of a bar.
-const BAR: usize = 44;
+/// Columns of a bar's line that are not bar.
+const BESIDE_BAR: usize = 52;
 
 /// How many events are shown if there is room.
 const EVENTS: usize = 12;
 
-/// Draws the world in at most so many lines: if there is too little room, old events are left out.
-pub(super) fn lines(world: &World, height: usize) -> Vec<Line> {
-    let mut lines = vec![title(world), vec![], server(world), vec![]];
+/// Draws the world for so many columns, in at most so many lines: if there is too little room, old events are left out.
+pub(super) fn lines(world: &World, columns: usize, height: usize) -> Vec<Line> {
+    let columns = columns.clamp(COLUMNS_MIN, COLUMNS);
+    let mut lines = vec![
+        title(world, columns),
+        vec![],
+        server(world, columns),
+        vec![],
+    ];
     for (version, wave) in [OLD, NEW].into_iter().zip(&world.waves) {
-        lines.push(bar(world, version, wave));
+        lines.push(bar(world, version, wave, columns - BESIDE_BAR));
     }
     lines.push(vec![]);
-    lines.extend(agents(world));
+    lines.extend(agents(world, columns));
     lines.push(vec![]);
-    let below = end(world);
+    let below = end(world, columns);
     let room = height.saturating_sub(lines.len() + below.len()).min(EVENTS);
     let skip = world.events.len().saturating_sub(room);
     lines.extend(world.events.iter().skip(skip).map(event));
@@ -64,7 +73,7 @@ pub(super) fn lines(world: &World, height: usize) -> Vec<Line> {
     lines
 }
 
-fn title(world: &World) -> Line {
+fn title(world: &World, columns: usize) -> Line {
     let seconds = world.began.elapsed().as_secs_f64();
     let what = format!(
         "{} simulated devices, {} agents, one server",
@@ -75,14 +84,14 @@ fn title(world: &World) -> Line {
         text(Look::Strong, "refit demo"),
         Piece::To(INDENT + 4),
         text(Look::Dim, what),
-        Piece::To(COLUMNS - 24),
+        Piece::To(columns - 24),
         text(Look::Dim, format!("seed {}", world.seed)),
-        Piece::To(COLUMNS - 8),
+        Piece::To(columns - 8),
         text(Look::Dim, format!("{seconds:6.1} s")),
     ]
 }
 
-fn server(world: &World) -> Line {
+fn server(world: &World, columns: usize) -> Line {
     let server = &world.server;
     let (look, state) = match (server.is_up, server.kills) {
         (true, 0) => (Look::Good, "● up"),
@@ -96,30 +105,34 @@ fn server(world: &World) -> Line {
     } else {
         Look::Busy
     };
-    vec![
+    let mut line = vec![
         text(Look::Strong, "server"),
         Piece::To(INDENT),
         text(look, state),
         Piece::To(INDENT + 13),
         text(Look::Dim, server.api.clone()),
-        Piece::To(INDENT + 38),
-        text(Look::Dim, server.mqtt.clone()),
-        Piece::To(COLUMNS - 22),
-        text(
-            look_online,
-            format!("{} of {} online", grouped(online), grouped(world.fleet())),
-        ),
-    ]
+    ];
+    // The first event has both; there is not the room for both here in each terminal.
+    if columns == COLUMNS {
+        line.push(Piece::To(INDENT + 38));
+        line.push(text(Look::Dim, server.mqtt.clone()));
+    }
+    line.push(Piece::To(columns - 22));
+    line.push(text(
+        look_online,
+        format!("{} of {} online", grouped(online), grouped(world.fleet())),
+    ));
+    line
 }
 
-fn bar(world: &World, version: &str, wave: &Wave) -> Line {
+fn bar(world: &World, version: &str, wave: &Wave, width: usize) -> Line {
     let all = world.fleet();
-    let cells = |count: usize| (count * BAR / all.max(1)).min(BAR);
+    let cells = |count: usize| (count * width / all.max(1)).min(width);
     let done = cells(wave.done);
     let failed = cells(wave.ended())
         .saturating_sub(done)
         .max(usize::from(wave.failed > 0))
-        .min(BAR - done);
+        .min(width - done);
     let told = cells(wave.told).saturating_sub(done + failed);
     let mut line = vec![
         text(Look::Strong, version),
@@ -127,13 +140,13 @@ fn bar(world: &World, version: &str, wave: &Wave) -> Line {
         Piece::Bar(Look::Good, done),
         Piece::Bar(Look::Bad, failed),
         Piece::Bar(Look::Busy, told),
-        Piece::Bar(Look::Dim, BAR - done - failed - told),
-        Piece::To(INDENT + BAR + 2),
+        Piece::Bar(Look::Dim, width - done - failed - told),
+        Piece::To(INDENT + width + 2),
         text(
             Look::Plain,
             format!("{:>5} of {}", grouped(wave.done), grouped(all)),
         ),
-        Piece::To(INDENT + BAR + 17),
+        Piece::To(INDENT + width + 17),
     ];
     if wave.failed > 0 {
         line.push(text(
@@ -154,13 +167,13 @@ fn bar(world: &World, version: &str, wave: &Wave) -> Line {
     line
 }
 
-/// Three agents a line.
-fn agents(world: &World) -> impl Iterator<Item = Line> {
-    const CELL: usize = COLUMNS / 3;
-    world.agents.chunks(3).map(|row| {
+/// Three agents a line, or two.
+fn agents(world: &World, columns: usize) -> impl Iterator<Item = Line> {
+    let in_a_line = if columns == COLUMNS { 3 } else { 2 };
+    world.agents.chunks(in_a_line).map(move |row| {
         let cell = |(at, agent): (usize, &Agent)| {
             let (look, mark, words) = agent_state(agent);
-            let from = at * CELL;
+            let from = at * (columns / in_a_line);
             [
                 Piece::To(from),
                 text(Look::Plain, agent.id.clone()),
@@ -200,7 +213,7 @@ fn event(event: &Event) -> Line {
     ]
 }
 
-fn end(world: &World) -> Vec<Line> {
+fn end(world: &World, columns: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     if !world.checks.is_empty() {
         lines.push(vec![]);
@@ -211,15 +224,18 @@ fn end(world: &World) -> Vec<Line> {
         } else {
             (Look::Bad, "✗")
         };
-        lines.push(vec![
-            text(look, mark),
-            Piece::To(2),
-            text(Look::Plain, check.line()),
-        ]);
+        for (at, line) in wrapped(&check.line(), columns - 2).enumerate() {
+            let mark = if at == 0 { mark } else { "" };
+            lines.push(vec![
+                text(look, mark),
+                Piece::To(2),
+                text(Look::Plain, line),
+            ]);
+        }
         let found = check
             .found
             .iter()
-            .flat_map(|found| wrapped(found, COLUMNS - 2));
+            .flat_map(|found| wrapped(found, columns - 2));
         lines.extend(found.map(|found| vec![Piece::To(2), text(Look::Dim, found)]));
     }
     if !world.closing.is_empty() {
@@ -227,7 +243,7 @@ fn end(world: &World) -> Vec<Line> {
     }
     for (at, line) in world.closing.iter().enumerate() {
         let look = if at == 0 { Look::Strong } else { Look::Plain };
-        lines.extend(wrapped(line, COLUMNS).map(|line| vec![text(look, line)]));
+        lines.extend(wrapped(line, columns).map(|line| vec![text(look, line)]));
     }
     lines
 }
@@ -310,10 +326,10 @@ mod tests {
         let mut world = World::new(500, 12, 7);
         world.server.api = "http://127.0.0.1:65535/with/a/very/long/path/for/a/demo".into();
         world.tell(Tone::Bad, "x".repeat(300));
-        for line in lines(&world, 60) {
+        for line in lines(&world, 80, 60) {
             assert!(plain(&line, 80).chars().count() <= 80);
         }
-        let server = plain(&server(&world), 200);
+        let server = plain(&server(&world, COLUMNS), 200);
         assert!(server.contains("demo  0 of 512 online"), "{server}");
     }
 
@@ -326,14 +342,33 @@ mod tests {
             failed: 1,
             ..Wave::default()
         };
-        let line = bar(&world, NEW, &world.waves[1]);
+        let line = bar(&world, NEW, &world.waves[1], 44);
         assert!(line.contains(&Piece::Bar(Look::Bad, 1)));
         let cells: usize = line
             .iter()
             .map(|p| if let Piece::Bar(_, n) = p { *n } else { 0 })
             .sum();
-        assert_eq!(cells, BAR);
+        assert_eq!(cells, 44);
         assert!(plain(&line, 96).contains("1 went back"));
+    }
+
+    #[test]
+    fn eighty_columns_have_room_for_how_far_it_is() {
+        let mut world = World::new(500, 12, 7);
+        world.server.api = "http://127.0.0.1:65535".into();
+        world.waves[1] = Wave {
+            told: 512,
+            done: 57,
+            failed: 1,
+            ..Wave::default()
+        };
+        let drawn: Vec<String> = lines(&world, 80, 60)
+            .iter()
+            .map(|line| plain(line, 80))
+            .collect();
+        for end in [" s", "0 of 512 online", "1 went back  454 at work"] {
+            assert!(drawn.iter().any(|line| line.ends_with(end)), "{drawn:#?}");
+        }
     }
 
     #[test]
@@ -347,9 +382,9 @@ mod tests {
     fn old_events_make_room() {
         let mut world = World::new(1, 2, 7);
         (0..40).for_each(|n| world.tell(Tone::Step, format!("event {n}")));
-        assert!(lines(&world, 12).len() <= 12);
+        assert!(lines(&world, 80, 12).len() <= 12);
         assert!(
-            lines(&world, 100)
+            lines(&world, 80, 100)
                 .iter()
                 .any(|line| plain(line, 80).ends_with("event 39"))
         );

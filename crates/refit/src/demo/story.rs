@@ -308,7 +308,7 @@ fn typed() -> Result<PathBuf, Failure> {
 }
 
 fn draw(world: &World, file: &Path) -> Result<(), Failure> {
-    let lines = screen::lines(world, usize::MAX);
+    let lines = screen::lines(world, screen::COLUMNS, usize::MAX);
     let title = "The screen of refit demo at its end: two releases, every agent, the last events, and the checks that held";
     fs::write(file, picture::svg(&lines, title)).map_err(Failure::system("write the picture"))
 }

@@ -193,7 +193,7 @@ fn seconds(time: Duration) -> f64 {
 /// Draws the screen over the one before.
 fn draw(world: &World, height: &mut usize) -> io::Result<()> {
     let (columns, rows) = size();
-    let lines = screen::lines(world, rows.saturating_sub(1));
+    let lines = screen::lines(world, columns, rows.saturating_sub(1));
     // What is above the top of the terminal cannot be drawn over: the lowest lines are the newest.
     let skip = lines.len().saturating_sub(rows.saturating_sub(1));
     let lines = &lines[skip..];
