@@ -28,6 +28,7 @@ use refit_protocol::time::{Monotonic, Now, Timestamp};
 use rustix::fs::{FlockOperation, flock};
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,7 +60,7 @@ enum News {
 
 /// Runs the agent until SIGTERM or SIGINT. `Err` says, in a line, why it cannot go on.
 pub fn run(start: Start) -> Result<(), String> {
-    let _lock = lock(&start.root)?;
+    let _lock = lock(&start.root, &start.device)?;
     let files: Arc<dyn Files> = Arc::new(Real);
     let shown = start.root.display();
     let (journal, entry) = Journal::open(&*files, &start.root)
@@ -217,23 +218,36 @@ fn seed() -> Result<u64, String> {
     getrandom::u64().map_err(|e| format!("the system gives no random numbers: {e}"))
 }
 
-/// Two agents in one root would undo each other's work.
-fn lock(root: &Path) -> Result<File, String> {
-    let cannot = |e: std::io::Error| format!("the root {} cannot be used: {e}", root.display());
+/// Two agents in one root would undo each other's work, and another device's journal is not this one's: the lock file
+/// holds the ID of the device whose root it is.
+fn lock(root: &Path, device: &DeviceId) -> Result<File, String> {
+    let shown = root.display();
+    let cannot = |e: std::io::Error| format!("the root {shown} cannot be used: {e}");
     fs::create_dir_all(root).map_err(cannot)?;
-    let file = File::options()
+    let mut file = File::options()
         .create(true)
         .truncate(false)
+        .read(true)
         .write(true)
         .open(root.join("lock"))
         .map_err(cannot)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(_) => Err(format!(
-            "another refit-agent runs in {}: stop it, or give this one another --root",
-            root.display()
-        )),
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Err(format!(
+            "another refit-agent runs in {shown}: stop it, or give this one another --root"
+        ));
     }
+    let mut owner = String::new();
+    file.read_to_string(&mut owner).map_err(cannot)?;
+    match owner.trim() {
+        "" => file.write_all(device.as_str().as_bytes()).map_err(cannot)?,
+        owner if owner == device.as_str() => {}
+        owner => {
+            return Err(format!(
+                "the root {shown} is that of the device {owner}: give this one another --root"
+            ));
+        }
+    }
+    Ok(file)
 }
 
 /// Both clocks. The one for deadlines counts while the device sleeps: an agreement ages then too.

@@ -61,3 +61,17 @@ impl Drop for Program {
         drop(self.0.wait());
     }
 }
+
+#[test]
+fn a_root_is_one_devices_and_no_others() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("lock"), "lamp-a").unwrap();
+    let output = command()
+        .args(["run", "--id", "lamp-b", "--mqtt", "127.0.0.1:9", "--root"])
+        .arg(home.path())
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("that of the device lamp-a"), "{said}");
+}
