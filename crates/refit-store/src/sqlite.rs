@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A commit is one fsync of the log. Checkpoints have a thread of their own because SQLite's automatic ones make
-//! single commits slow and do not report their errors (research: store §5).
+//! single commits slow and do not report their errors.
 
 mod checkpoint;
 mod encode;

@@ -1,4 +1,4 @@
-//! What every store can do, in batches and without SQL (research: correctness is the revision check alone).
+//! What every store can do, in batches and without SQL: correctness is the check of the revision alone.
 //!
 //! Reading is done by a [`Reader`], of which each thread has its own; writing by [`Store::submit`], which answers on
 //! the store's own thread when the batch is durable.
@@ -133,7 +133,7 @@ pub enum Failure {
     /// So much waits to be written that no more is taken. Nothing of the batch was written.
     #[error("too many writes are waiting")]
     Busy,
-    /// It may or may not be durable: acknowledge nothing, reopen, look (research: store §5).
+    /// It may or may not be durable: acknowledge nothing, reopen, look.
     #[error("the outcome is unknown")]
     Unknown(#[source] Arc<dyn Error + Send + Sync>),
     /// An earlier failure left the store in doubt; nothing was tried. Only reopening helps.

@@ -44,7 +44,7 @@ impl<P: Clone + PartialEq> Shard<P> {
                     self.put_off(device, world, out);
                 }
             }
-            // Nothing is known, so nothing is said: the process stops and looks (research: store §5).
+            // Nothing is known, so nothing is said: the process stops and looks.
             Err(Broken::Unknown(why)) => out.push(Output::Stop { why }),
         }
     }

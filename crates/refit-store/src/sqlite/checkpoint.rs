@@ -2,7 +2,7 @@
 //!
 //! A pass beside a busy writer copies but can never start the log anew: the writer always has a page not yet copied.
 //! So when the log is long, the writer is asked to do that, right after a pass, when little is left to copy and the
-//! file's sync is short (research: store §5 has the measurements behind each number here).
+//! file's sync is short (`docs/decisions/0005` has the measurements behind each number here).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

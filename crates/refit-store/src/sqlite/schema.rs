@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use crate::sqlite::OpenError;
 
-/// The oldest library that does not lose commits when one connection writes and another checkpoints (research §6).
+/// The oldest library that does not lose commits when one connection writes and another checkpoints.
 const OLDEST_LIBRARY: i32 = 3_051_003;
 
 /// The writer's page cache, in KiB.
