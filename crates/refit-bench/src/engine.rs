@@ -20,8 +20,7 @@ use refit_replica::input::Policy;
 use refit_replica::speaker::Speaker;
 use refit_store::store::Store;
 
-use crate::measure::{process_cpu, thread_cpu};
-use crate::store::Run;
+use crate::measure::{Run, process_cpu, thread_cpu};
 
 /// How many reports are under way at once.
 const IN_FLIGHT: usize = 1_000;

@@ -4,6 +4,25 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+/// What a run did.
+pub(crate) struct Run {
+    pub(crate) updates: u64,
+    pub(crate) took: Duration,
+    pub(crate) cpu: Duration,
+}
+
+impl Run {
+    /// Returns its rate.
+    pub(crate) fn per_second(&self) -> f64 {
+        self.updates as f64 / self.took.as_secs_f64()
+    }
+
+    /// Returns the processor time of one update, in microseconds.
+    pub(crate) fn cpu_us(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.updates as f64
+    }
+}
+
 /// Returns the processor time that this process has used.
 pub(crate) fn process_cpu() -> Duration {
     read(ClockId::ProcessCPUTime)

@@ -20,7 +20,7 @@ use refit_store::store::{Failure, Operation, Outcome, Store};
 use serde_json::{Map, Value, json};
 
 use crate::engine;
-use crate::measure::{load as machine_load, median, process_cpu, quantile, thread_cpu};
+use crate::measure::{Run, load as machine_load, median, process_cpu, quantile, thread_cpu};
 use crate::report::{line, plain};
 use crate::store::bare::Bare;
 
@@ -32,23 +32,6 @@ const BATCH: usize = 256;
 
 /// The pace of the measurement of latency.
 const PACED_PER_SECOND: u64 = 5_000;
-
-/// What a run did.
-pub(crate) struct Run {
-    pub(crate) updates: u64,
-    pub(crate) took: Duration,
-    pub(crate) cpu: Duration,
-}
-
-impl Run {
-    fn per_second(&self) -> f64 {
-        self.updates as f64 / self.took.as_secs_f64()
-    }
-
-    fn cpu_us(&self) -> f64 {
-        self.cpu.as_secs_f64() * 1e6 / self.updates as f64
-    }
-}
 
 /// Runs all of it in a directory.
 pub(crate) fn run(home: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use rusqlite::{Connection, params};
 
-use crate::measure::process_cpu;
-use crate::store::{Run, state};
+use crate::measure::{Run, process_cpu};
+use crate::store::state;
 
 /// A plain table of devices.
 pub(crate) struct Bare {
