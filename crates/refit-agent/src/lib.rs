@@ -33,6 +33,7 @@ pub mod files;
 pub mod hands;
 pub mod health;
 pub mod http;
+pub mod identity;
 pub mod installer;
 pub mod job;
 pub mod journal;
