@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 
 /// The arrows: a room, and the rooms that it may use. Test benches may use anything.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("refit-protocol", &[]),
     ("refit-packet", &[]),
     ("refit-replica", &["refit-protocol"]),
+    ("refit-access", &["refit-protocol"]),
     ("refit-depot", &["refit-protocol"]),
     ("refit-store", &["refit-protocol", "refit-replica"]),
     (
@@ -27,6 +28,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     (
         "refit-server",
         &[
+            "refit-access",
             "refit-depot",
             "refit-engine",
             "refit-mqtt",

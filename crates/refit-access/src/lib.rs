@@ -1,0 +1,24 @@
+//! Who may do what?
+//!
+//! *In*: a role, a scope, the text of a token, a password, time and random bytes as arguments. *Out*: yes, or no and
+//! why ([`rights::Rights::may`]); hashes to keep, and whether what is given is what was hashed.
+//!
+//! *Absent on purpose*: clocks, randomness, storage, HTTP and MQTT. What an operation *does* is unknown here; only its
+//! name, who may ask for it, and whether it is of one device.
+//!
+//! *Start reading at* [`matrix`], the one table of role and operation; then `rights.rs`, which answers from it, and
+//! `scope.rs`, what an application's token is narrowed to. `token.rs`, `password.rs` and `throttle.rs` are how somebody
+//! shows who they are; `name.rs` is what tokens and users may be called.
+//!
+//! *Keeps*: nothing is allowed that the table does not say (`tests/rights.rs` asks for every cell); a scope only ever
+//! takes away (`tests/properties.rs`).
+
+pub mod matrix;
+pub mod name;
+pub mod password;
+pub mod rights;
+pub mod role;
+pub mod scope;
+pub mod throttle;
+pub mod token;
+pub mod wish;
