@@ -113,7 +113,8 @@ impl Fleet {
         );
     }
 
-    /// Does what an operator wants with a device: [`Input::Cancel`], [`Input::Hold`] or [`Input::Retry`].
+    /// Does what an operator wants with a device: [`Input::Cancel`], [`Input::Hold`] or [`Input::Retry`],
+    /// or one of them [at a version](Input::At).
     pub fn operate(&self, seat: &Arc<Seat>, device: &DeviceId, input: Input, receipt: u32) {
         self.submit_what(seat, device, What::Input(Box::new(input)), receipt);
     }

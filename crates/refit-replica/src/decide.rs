@@ -8,6 +8,8 @@ mod report;
 mod update;
 
 use refit_protocol::job::Status;
+use refit_protocol::rejection::{Code, Rejection};
+use refit_protocol::reply::Rejected;
 
 use crate::delta;
 use crate::effect::{Answer, Decision};
@@ -32,20 +34,42 @@ pub fn decide(
         context,
         decision: Decision::default(),
     };
-    match input {
-        Input::Update { speaker, update } => update::update(&mut draft, &speaker, update),
-        Input::Ask { speaker } => ask::ask(&mut draft, &speaker),
-        Input::Subscribed => ask::tell(&mut draft),
-        Input::Detached => due::detached(&mut draft),
-        Input::Due => due::due(&mut draft),
-        Input::Cancel => cancel(&mut draft),
-        Input::Hold(held) => hold(&mut draft, held),
-        Input::Retry => desire::retry(&mut draft),
-    }
+    take(&mut draft, input);
     draft.close()
 }
 
+fn take(draft: &mut Draft<'_, '_>, input: Input) {
+    match input {
+        Input::Update { speaker, update } => update::update(draft, &speaker, update),
+        Input::Ask { speaker } => ask::ask(draft, &speaker),
+        Input::Subscribed => ask::tell(draft),
+        Input::Detached => due::detached(draft),
+        Input::Due => due::due(draft),
+        Input::Cancel => cancel(draft),
+        Input::Hold(held) => hold(draft, held),
+        Input::Retry => desire::retry(draft),
+        Input::At(version, input) => match update::version_is(draft.record, Some(version)) {
+            Ok(()) => take(draft, *input),
+            Err(rejection) => refuse(draft, rejection),
+        },
+    }
+}
+
+/// Answers what an operator wanted with why it is not done.
+fn refuse(draft: &mut Draft<'_, '_>, rejection: Rejection) {
+    draft.decision.answer = Some(Answer::Rejected(Rejected {
+        rejection,
+        timestamp: draft.context.now.wall,
+        job_id: None,
+        client_token: None,
+    }));
+}
+
 fn cancel(draft: &mut Draft<'_, '_>) {
+    if draft.record.job.is_none() {
+        let none = "it has no open job to end";
+        return refuse(draft, Rejection::new(Code::Conflict, none));
+    }
     job::end(
         draft,
         Status::Cancelled,

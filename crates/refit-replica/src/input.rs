@@ -1,5 +1,6 @@
 //! What can happen to a device, and the circumstances in which a decision is made.
 
+use alloc::boxed::Box;
 use refit_protocol::digest::Digest;
 use refit_protocol::time::Now;
 use refit_protocol::update::Update;
@@ -33,6 +34,8 @@ pub enum Input {
     Hold(bool),
     /// An operator wants what failed to be tried again.
     Retry,
+    /// One of an operator's inputs above, taken only if the record has this version; otherwise it is refused (409).
+    At(u64, Box<Self>),
 }
 
 /// The circumstances of a decision: everything that is neither the record nor the input.

@@ -54,7 +54,7 @@ fn after_a_cancellation() {
         device subscribes   -> nothing
         operator desires v2 -> accepted 1 j1 SENT, delta j1 v2
         operator cancels    -> j1 CANCELLED
-        operator cancels    -> nothing
+        operator cancels    -> rejected 409
         device subscribes   -> nothing
         why                 -> ended
         "#,

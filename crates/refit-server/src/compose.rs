@@ -323,9 +323,13 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Tells whether another server holds the data directory.
-    pub const fn is_in_use(&self) -> bool {
-        matches!(self, Self::Store(sqlite::OpenError::InUse(_)))
+    /// Tells whether somebody else holds what is needed: the data directory, or an address.
+    pub fn is_in_use(&self) -> bool {
+        match self {
+            Self::Store(sqlite::OpenError::InUse(_)) => true,
+            Self::Listen { source, .. } => source.kind() == io::ErrorKind::AddrInUse,
+            _ => false,
+        }
     }
 
     fn listen(

@@ -10,6 +10,7 @@ mod events;
 mod jobs;
 mod probes;
 mod releases;
+mod shares;
 mod show;
 
 use std::sync::Arc;
@@ -74,6 +75,7 @@ pub(crate) struct App {
 pub(crate) struct Limits {
     uploads: Semaphore,
     downloads: Arc<Semaphore>,
+    shares: Arc<shares::Shares>,
     followers: Arc<Semaphore>,
 }
 
@@ -89,6 +91,7 @@ impl Default for Limits {
         Self {
             uploads: Semaphore::new(UPLOADS_MAX),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
+            shares: Arc::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
         }
     }
@@ -163,7 +166,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             document.to_string(),
         )
     });
-    api.route("/api/v1/openapi.json", document)
+    api.route(DESCRIPTION, document)
         .route("/depot/sha256/{digest}", get(artifacts::download))
         .route("/device/v1/bootstrap", get(bootstrap::bootstrap))
         .route("/livez", get(probes::live))
@@ -241,13 +244,17 @@ async fn refuse_foreign_pages(
     Ok(next.run(request).await)
 }
 
-/// Everything under `/api` needs the operator's token.
+/// Where the description of the API is. It holds no secret, and the start banner points there.
+const DESCRIPTION: &str = "/api/v1/openapi.json";
+
+/// Everything under `/api` needs the operator's token, but for its description.
 async fn admit(
     State(app): State<Arc<App>>,
     request: Request,
     next: Next,
 ) -> Result<Response<axum::body::Body>, Problem> {
-    if request.uri().path().starts_with("/api") && !is_operator(&app, request.headers()) {
+    let path = request.uri().path();
+    if path.starts_with("/api") && path != DESCRIPTION && !is_operator(&app, request.headers()) {
         let detail = format!(
             "send `Authorization: Bearer` with the token that the server keeps in {}",
             app.places.token_file.display()

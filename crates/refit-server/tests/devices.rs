@@ -209,9 +209,51 @@ fn an_operator_holds_releases_cancels_and_retries() {
         (&Value::Null, &json!("CANCELLED"))
     );
     assert!(rules(&cancelled).contains(&"ended".to_owned()));
+    let again = ask(&server, "POST", "/api/v1/devices/lamp-7/cancel", "");
+    assert_eq!(
+        again.is_problem(409, "conflict")["detail"],
+        "it has no open job to end"
+    );
     let retried = post("retry");
     assert_eq!(retried["job"]["status"], "QUEUED");
     assert_ne!(retried["job"]["id"], cancelled["lastJob"]["id"]);
+}
+
+#[test]
+fn a_change_of_a_record_says_of_which_version() {
+    let server = TestServer::start();
+    add_release(&server, "2.0.0", b"new");
+    set_release(&server, "lamp-7", "firmware@2.0.0");
+    let bearer = format!("Bearer {}", server.token());
+    let send = |method: &str, what: &str, version: Option<&str>| {
+        let url = server.url(&format!("/api/v1/devices/lamp-7/{what}"));
+        let mut headers = vec![("authorization", bearer.as_str())];
+        headers.extend(version.map(|version| ("if-match", version)));
+        match method {
+            "PATCH" => ask_with(method, &url, &headers, r#"{"a":1}"#),
+            _ => ask_with(method, &url, &headers, ()),
+        }
+    };
+    for (method, what) in [
+        ("PATCH", "desired"),
+        ("POST", "hold"),
+        ("POST", "release"),
+        ("POST", "retry"),
+        ("POST", "cancel"),
+    ] {
+        send(method, what, None).is_problem(428, "precondition_required");
+        send(method, what, Some("\"7\"")).is_problem(412, "version_conflict");
+    }
+    assert_eq!(
+        get(&server, "/api/v1/devices/lamp-7").header("etag"),
+        "\"1\""
+    );
+    assert_eq!(send("POST", "hold", Some("\"1\"")).is(200)["held"], true);
+    let cancelled = send("POST", "cancel", Some("\"1\"")).is(200);
+    assert_eq!(cancelled["lastJob"]["status"], "CANCELLED");
+    // The version fits, and there is nothing to end all the same.
+    send("POST", "cancel", Some("\"1\"")).is_problem(409, "conflict");
+    assert_eq!(send("PATCH", "desired", Some("*")).is(200)["version"], 2);
 }
 
 #[test]

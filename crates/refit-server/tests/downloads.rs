@@ -1,7 +1,10 @@
 //! Downloads: whoever holds a grant gets the bytes, and nobody else.
 
-use std::time::Duration;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
+use refit_testkit::device::PATIENCE;
 use refit_testkit::server::Wishes;
 use refit_testkit::{Device, TestServer};
 use serde_json::Value;
@@ -126,6 +129,52 @@ fn an_expired_grant_is_refused_and_asking_gives_a_fresh_one() {
     );
     device.publish("get", b"").unwrap();
     assert_eq!(download(&url(&mut device), &[]).bytes, b"abc");
+}
+
+/// Begins a download on a connection of its own, and reads its head. The rest stays with the server, which sends no
+/// faster than it is read.
+fn begun(server: &TestServer, url: &str) -> (TcpStream, String) {
+    let mut stream = TcpStream::connect(server.http_address()).unwrap();
+    let path = url.strip_prefix(&server.url("")).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    (stream, String::from_utf8(head).unwrap().to_lowercase())
+}
+
+#[test]
+fn one_device_does_not_take_the_places_of_the_others() {
+    let server = TestServer::start();
+    // More than the sockets of both ends hold.
+    add_release(&server, "2.0.0", &vec![7; 32 << 20]);
+    for device in ["lamp-7", "lamp-8"] {
+        set_release(&server, device, "firmware@2.0.0");
+    }
+    let (url, other) = (
+        granted_url(&server, "lamp-7"),
+        granted_url(&server, "lamp-8"),
+    );
+    let mut under_way = Vec::new();
+    for _ in 0..8 {
+        let (stream, head) = begun(&server, &url);
+        assert!(head.starts_with("http/1.1 200 "), "{head}");
+        under_way.push(stream);
+    }
+    let refused = download(&url, &[("range", "bytes=0-9")]);
+    assert_eq!(refused.header("retry-after"), "10");
+    assert_eq!(refused.is_problem(429, "too_many")["deviceID"], "lamp-7");
+    let part = [("range", "bytes=0-9")];
+    assert_eq!(download(&other, &part).status, 206);
+    under_way.pop();
+    let give_up = Instant::now() + PATIENCE;
+    while download(&url, &part).status != 206 {
+        assert!(Instant::now() < give_up, "a place never became free");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

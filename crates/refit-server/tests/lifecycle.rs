@@ -111,7 +111,7 @@ fn a_stopping_server_lets_what_is_under_way_end() {
     let mut server = TestServer::start();
     let mut stream = std::net::TcpStream::connect(server.http_address()).unwrap();
     let head = format!(
-        "PATCH /api/v1/devices/lamp-7/desired HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {}\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n",
+        "PATCH /api/v1/devices/lamp-7/desired HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {}\r\nIf-Match: *\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n",
         server.token()
     );
     stream.write_all(head.as_bytes()).unwrap();

@@ -14,7 +14,7 @@ fn the_api_needs_the_token() {
     let basic = format!("Basic {}", server.token());
     for path in [
         "/api/v1/devices",
-        "/api/v1/openapi.json",
+        "/api/v1/openapi.json/",
         "/api/v1/nothing",
         "/api",
     ] {
@@ -44,6 +44,15 @@ fn the_api_needs_the_token() {
 }
 
 #[test]
+fn the_description_of_the_api_needs_no_token() {
+    let server = TestServer::start();
+    let document = ask_with("GET", &server.url("/api/v1/openapi.json"), &[], ()).is(200);
+    assert_eq!(document["openapi"], "3.1.0");
+    let wrong = [("authorization", "Bearer x")];
+    ask_with("GET", &server.url("/api/v1/openapi.json"), &wrong, ()).is(200);
+}
+
+#[test]
 fn what_does_not_exist_and_what_is_not_for_it() {
     let server = TestServer::start();
     for path in ["/", "/api/v1/nothing", "/api/v2/devices", "/depot/x"] {
@@ -68,7 +77,11 @@ fn bodies_of_another_kind_are_not_taken() {
         ask_with(
             "PATCH",
             &url,
-            &[("authorization", &bearer), ("content-type", kind)],
+            &[
+                ("authorization", &bearer),
+                ("if-match", "*"),
+                ("content-type", kind),
+            ],
             "{\"a\":1}",
         )
     };

@@ -99,8 +99,13 @@ impl Client {
         version: Option<u64>,
     ) -> Result<Value, Failure> {
         let mut headers = vec![("content-type", "application/json".to_owned())];
-        headers.extend(version.map(|version| ("if-match", format!("\"{version}\""))));
+        headers.push(if_match(version));
         self.json(method, path, &headers, wish.to_string())
+    }
+
+    /// Does something with a device; only with a record of this version, if one is given.
+    pub(crate) fn operate(&self, path: &str, version: Option<u64>) -> Result<Value, Failure> {
+        self.json(Method::POST, path, &[if_match(version)], ())
     }
 
     /// Sends an artifact of this length and digest; tells also whether it was new.
@@ -217,7 +222,7 @@ impl Client {
             400 | 413 | 415 => Kind::Usage,
             401 | 403 => Kind::Refused,
             404 | 410 => Kind::NotFound,
-            409 | 412 => Kind::Conflict,
+            409 | 412 | 428 => Kind::Conflict,
             422 => Kind::Refused,
             _ => Kind::Error,
         };
@@ -284,6 +289,12 @@ fn lowered(title: &str) -> String {
         }
         _ => title.to_owned(),
     }
+}
+
+/// The precondition of a change: what is typed is meant whatever the record is by now, unless its version is given.
+fn if_match(version: Option<u64>) -> (&'static str, String) {
+    let version = version.map_or_else(|| "*".into(), |version| format!("\"{version}\""));
+    ("if-match", version)
 }
 
 fn is_here(server: &str) -> bool {

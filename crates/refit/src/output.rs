@@ -27,6 +27,15 @@ impl Output {
         }
     }
 
+    /// Writes an empty list: programs get it, people have been told by a hint.
+    pub(crate) fn nothing(self, document: &Value) -> Result<(), Failure> {
+        if self.json {
+            self.line(&format!("{document:#}"))
+        } else {
+            Ok(())
+        }
+    }
+
     /// Writes one line of a stream.
     pub(crate) fn item(self, item: &Value, people: impl FnOnce() -> String) -> Result<(), Failure> {
         if self.json {

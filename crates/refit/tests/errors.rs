@@ -2,7 +2,7 @@
 
 use refit_testkit::TestServer;
 
-use crate::house::{fails, printed, refit, text};
+use crate::house::{fails, printed, refit, run, text};
 
 #[test]
 fn without_a_server_it_says_how_to_have_one() {
@@ -84,6 +84,7 @@ fn what_is_not_there_is_not_found() {
     }
     fails(&server, 2, &["job", "list", "--status", "DONE"]);
     fails(&server, 2, &["devices"]);
+    fails(&server, 2, &["device", "set", "lamp-7", "firmware@"]);
 }
 
 #[test]
@@ -93,6 +94,19 @@ fn lists_without_anything_say_what_to_do() {
         printed(&server, &["device", "list", "--json"]),
         "{\n  \"items\": [],\n  \"more\": false\n}\n"
     );
+    for (list, next) in [
+        ("device", "refit device set"),
+        ("job", "refit device set"),
+        ("release", "refit release add"),
+    ] {
+        let output = run(&server, &[list, "list"]);
+        assert!(output.status.success() && output.stdout.is_empty());
+        let said = text(&output.stderr);
+        assert!(
+            said.starts_with("there are no ") && said.contains(next),
+            "{said}"
+        );
+    }
     let help = text(&refit().output().unwrap().stderr);
     for command in ["serve", "release", "device", "job", "events", "Exit codes"] {
         assert!(help.contains(command), "{help}");

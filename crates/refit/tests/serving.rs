@@ -129,6 +129,23 @@ fn a_second_server_on_the_same_data_is_a_conflict() {
 }
 
 #[test]
+fn a_port_that_is_taken_is_a_conflict() {
+    let home = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for flag in ["--http", "--mqtt"] {
+        let other = if flag == "--http" { "--mqtt" } else { "--http" };
+        let data = home.path().join(flag);
+        let data = data.to_str().unwrap();
+        let arguments = ["serve", "--dev", "--data", data, flag, &taken, other];
+        let output = refit().args(arguments).arg("127.0.0.1:0").output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(5), "{said}");
+        assert!(said.contains("or choose another with"), "{said}");
+    }
+}
+
+#[test]
 fn settings_that_make_no_sense_are_refused_with_a_remedy() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("refit.toml");

@@ -94,7 +94,7 @@ fn apply(
     })
 }
 
-fn version_is(record: &Record, wanted: Option<u64>) -> Result<(), Rejection> {
+pub(super) fn version_is(record: &Record, wanted: Option<u64>) -> Result<(), Rejection> {
     match wanted {
         Some(wanted) if wanted != record.version => Err(Rejection::new(
             Code::Conflict,

@@ -13,10 +13,12 @@ use axum::response::Response;
 use futures_util::stream;
 use refit_depot::artifact::{Artifact, Pieces};
 use refit_depot::serve::{self, Answer, Ask, Status};
+use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::{Kind, Problem};
+use super::shares::{DOWNLOADS_PER_DEVICE_MAX, Share};
 use super::{App, is_operator};
 use crate::counters::{Counters, Download};
 use crate::wall;
@@ -34,17 +36,8 @@ pub(crate) async fn download(
 ) -> Result<Response, Problem> {
     let none = || Problem::new(Kind::NoArtifact, "no release has this artifact (any more)");
     let digest = Digest::parse(&digest).ok_or_else(none)?;
-    let granted = granted(&app, &digest, &uri, &headers)?;
-    let permit = Arc::clone(&app.limits.downloads)
-        .try_acquire_owned()
-        .map_err(|_| {
-            app.counters.download(Download::PutOff);
-            Problem::new(
-                Kind::Unavailable,
-                "too many download at once: go on in a moment, from where you are",
-            )
-            .header(header::RETRY_AFTER, PUT_OFF_SECONDS)
-        })?;
+    let (granted, device) = granted(&app, &digest, &uri, &headers)?;
+    let place = place(&app, device)?;
     let depot = app.depot.clone();
     let opened = tokio::task::spawn_blocking(move || depot.artifact(&digest));
     let opened = opened
@@ -55,23 +48,59 @@ pub(crate) async fn download(
         .ok_or_else(none)?;
     app.counters.download(granted);
     let answer = decided(&method, &headers, &artifact);
-    respond(answer, artifact, permit, &app.counters)
+    respond(answer, artifact, place, &app.counters)
+}
+
+/// A place among the downloads, given back when the last piece is sent, or the peer goes.
+struct Place {
+    _of_all: OwnedSemaphorePermit,
+    _of_device: Option<Share>,
+}
+
+/// Takes a place among all downloads, and among those of the device.
+fn place(app: &App, device: Option<DeviceId>) -> Result<Place, Problem> {
+    let put_off = |kind, detail: String| {
+        app.counters.download(Download::PutOff);
+        Problem::new(kind, detail).header(header::RETRY_AFTER, PUT_OFF_SECONDS)
+    };
+    let of_device = match device {
+        None => None,
+        Some(device) => {
+            let share = app.limits.shares.take(device.clone());
+            Some(share.ok_or_else(|| {
+                let detail = format!(
+                    "{device} has {DOWNLOADS_PER_DEVICE_MAX} downloads under way, which is all it may have: end one, \
+                     or go on in a moment from where you are"
+                );
+                put_off(Kind::TooMany, detail).with("deviceID", device.as_str())
+            })?)
+        }
+    };
+    let of_all = Arc::clone(&app.limits.downloads).try_acquire_owned();
+    let of_all = of_all.map_err(|_| {
+        let detail = "too many download at once: go on in a moment, from where you are";
+        put_off(Kind::Unavailable, detail.into())
+    })?;
+    Ok(Place {
+        _of_all: of_all,
+        _of_device: of_device,
+    })
 }
 
 /// Checks the grant in the query; an operator's token serves too. It is checked before anything is looked up, so that
-/// nobody learns which artifacts there are.
+/// nobody learns which artifacts there are. Whoever has a grant is told by it, an operator is nobody's device.
 fn granted(
     app: &App,
     digest: &Digest,
     uri: &Uri,
     headers: &HeaderMap,
-) -> Result<Download, Problem> {
+) -> Result<(Download, Option<DeviceId>), Problem> {
     let refused = match app
         .grants
         .check(digest, uri.query().unwrap_or_default(), wall::now())
     {
-        Ok(_) => return Ok(Download::Granted),
-        Err(_) if is_operator(app, headers) => return Ok(Download::Operator),
+        Ok(granted) => return Ok((Download::Granted, Some(granted.device))),
+        Err(_) if is_operator(app, headers) => return Ok((Download::Operator, None)),
         Err(refused) => refused,
     };
     app.counters.download(Download::Refused);
@@ -99,7 +128,7 @@ fn decided(method: &Method, headers: &HeaderMap, artifact: &Artifact) -> Answer 
 fn respond(
     answer: Answer,
     artifact: Artifact,
-    permit: OwnedSemaphorePermit,
+    place: Place,
     counters: &Arc<Counters>,
 ) -> Result<Response, Problem> {
     let headers = answer.headers().iter().filter_map(|(name, value)| {
@@ -127,7 +156,7 @@ fn respond(
         let sending = Sending {
             pieces: artifact.pieces(range),
             counters: Arc::clone(counters),
-            permit,
+            place,
         };
         Body::from_stream(stream::try_unfold(sending, next_piece))
     });
@@ -141,8 +170,7 @@ fn respond(
 struct Sending {
     pieces: Pieces,
     counters: Arc<Counters>,
-    /// Given back when the last piece is sent, or the peer goes.
-    permit: OwnedSemaphorePermit,
+    place: Place,
 }
 
 /// Reads the next piece. It is asked for when the connection has room, so a slow peer costs one piece of memory.
@@ -150,7 +178,7 @@ async fn next_piece(sending: Sending) -> Result<Option<(Vec<u8>, Sending)>, std:
     let Sending {
         mut pieces,
         counters,
-        permit,
+        place,
     } = sending;
     let read = tokio::task::spawn_blocking(move || (pieces.next(), pieces));
     let (piece, pieces) = read.await.map_err(std::io::Error::other)?;
@@ -163,7 +191,7 @@ async fn next_piece(sending: Sending) -> Result<Option<(Vec<u8>, Sending)>, std:
                 Sending {
                     pieces,
                     counters,
-                    permit,
+                    place,
                 },
             )))
         }

@@ -59,8 +59,8 @@ pub(crate) struct DevicePath {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it describes what `if_match` reads")]
 pub(crate) struct IfMatch {
-    /// The version that the record must have: its ETag.
-    #[param(rename = "If-Match", pattern = "^\"?[0-9]{1,16}\"?$")]
+    /// The version that the record must have: its ETag, or `*` for any.
+    #[param(rename = "If-Match", pattern = "^(\"?[0-9]{1,16}\"?|\\*)$")]
     if_match: Option<String>,
 }
 
@@ -173,20 +173,52 @@ async fn bytes(body: Body) -> Result<Bytes, Problem> {
     }
 }
 
-/// Reads `If-Match`: the version that a record must have, as its ETag or as a bare number.
-pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+/// What a request says of the record that it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Precondition {
+    /// Nothing.
+    Unsaid,
+    /// `*`: any version will do, and none.
+    Any,
+    /// It must have this version.
+    Version(u64),
+}
+
+impl Precondition {
+    /// Returns the version that is named.
+    pub(crate) const fn version(self) -> Option<u64> {
+        match self {
+            Self::Unsaid | Self::Any => None,
+            Self::Version(version) => Some(version),
+        }
+    }
+
+    /// Returns the version that is named; something must have been said (RFC 6585 §3).
+    pub(crate) fn demanded(self) -> Result<Option<u64>, Problem> {
+        match self {
+            Self::Unsaid => Err(Problem::new(
+                Kind::PreconditionRequired,
+                "send If-Match with the ETag of the record as you read it, or with * if any version will do",
+            )),
+            Self::Any | Self::Version(_) => Ok(self.version()),
+        }
+    }
+}
+
+/// Reads `If-Match`: the version that a record must have, as its ETag or as a bare number, or `*`.
+pub(crate) fn if_match(headers: &HeaderMap) -> Result<Precondition, Problem> {
     let Some(value) = headers.get(header::IF_MATCH) else {
-        return Ok(None);
+        return Ok(Precondition::Unsaid);
     };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {
-        return Ok(None);
+        return Ok(Precondition::Any);
     }
     let number = text
         .strip_prefix('"')
         .and_then(|text| text.strip_suffix('"'))
         .unwrap_or(text);
-    number.parse().map(Some).map_err(|_| {
+    number.parse().map(Precondition::Version).map_err(|_| {
         Problem::new(
             Kind::BadRequest,
             "If-Match takes one version of the record: its ETag, as it was shown",
@@ -219,9 +251,13 @@ mod tests {
             headers.insert(header::IF_MATCH, value.parse().unwrap());
             if_match(&headers)
         };
-        assert_eq!(read("\"7\"").unwrap(), Some(7));
-        assert_eq!(read("7").unwrap(), Some(7));
-        assert_eq!(read("*").unwrap(), None);
+        assert_eq!(read("\"7\"").unwrap(), Precondition::Version(7));
+        assert_eq!(read("7").unwrap(), Precondition::Version(7));
+        assert_eq!(read("*").unwrap(), Precondition::Any);
+        assert_eq!(if_match(&HeaderMap::new()).unwrap(), Precondition::Unsaid);
+        assert_eq!(Precondition::Any.demanded().unwrap(), None);
+        let unsaid = Precondition::Unsaid.demanded().unwrap_err();
+        assert_eq!(unsaid.kind, Kind::PreconditionRequired);
         for bad in ["\"7\", \"8\"", "W/\"7\"", "x", ""] {
             assert_eq!(read(bad).unwrap_err().kind, Kind::BadRequest, "{bad}");
         }

@@ -119,7 +119,7 @@ fn no_such(device: &DeviceId) -> Problem {
 /// Changes what a device should be, and makes the device if nobody knows it.
 ///
 /// The body is a merge patch (RFC 7396) of the desired state. Writing `softwareURL` opens a job, also if it is the same
-/// as before; `null` takes it back.
+/// as before; `null` takes it back. `If-Match` is demanded: whoever has not read the record says so with `*`.
 #[utoipa::path(patch, operation_id = "desire", tag = "devices", path = "/api/v1/devices/{id}/desired", params(
     DevicePath, IfMatch,
 ), request_body(content = Object, content_type = "application/merge-patch+json"), responses(
@@ -134,7 +134,7 @@ pub(crate) async fn desire(
     body: Body,
 ) -> Result<Response, Problem> {
     let device = ask::device(&id)?;
-    let version = ask::if_match(&headers)?;
+    let version = ask::if_match(&headers)?.demanded()?;
     let patch = ask::object(&headers, body).await?;
     desired(&app, device, patch, version).await
 }
@@ -184,6 +184,8 @@ pub(crate) struct SetSoftware {
 }
 
 /// Says which software a device should run.
+///
+/// It takes the place of what was desired before, so `If-Match` is not demanded.
 #[utoipa::path(put, operation_id = "setSoftware", tag = "devices", path = "/api/v1/devices/{id}/software", params(
     DevicePath, IfMatch,
 ), request_body = SetSoftware, responses(
@@ -198,7 +200,7 @@ pub(crate) async fn set_software(
     body: Body,
 ) -> Result<Response, Problem> {
     let device = ask::device(&id)?;
-    let version = ask::if_match(&headers)?;
+    let version = ask::if_match(&headers)?.version();
     let object = Value::Object(ask::object(&headers, body).await?);
     let wanted: SetSoftware = serde_json::from_value(object).map_err(|error| {
         Problem::new(
@@ -255,7 +257,7 @@ async fn url_of(app: &App, text: &str) -> Result<String, Problem> {
 macro_rules! operations {
     ($($(#[$doc:meta])* $name:ident, $id:literal, $path:literal, $input:expr;)*) => {$(
         $(#[$doc])*
-        #[utoipa::path(post, operation_id = $id, tag = "devices", path = $path, params(DevicePath), responses(
+        #[utoipa::path(post, operation_id = $id, tag = "devices", path = $path, params(DevicePath, IfMatch), responses(
             (status = 200, body = Device),
             (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
             (status = 507, body = show::Problem, content_type = "application/problem+json"),
@@ -263,14 +265,16 @@ macro_rules! operations {
         pub(crate) async fn $name(
             State(app): State<Arc<App>>,
             Path(id): Path<String>,
+            headers: HeaderMap,
         ) -> Result<Response, Problem> {
-            operated(&app, &id, $input).await
+            operated(&app, &id, &headers, $input).await
         }
     )*};
 }
 
 operations! {
-    /// Ends the open job of a device. Its wish stays, and nothing is sent for it until it is desired again.
+    /// Ends the open job of a device. Its wish stays, and nothing is sent for it until it is desired again. Without an
+    /// open job there is nothing to end: 409.
     cancel, "cancelJob", "/api/v1/devices/{id}/cancel", Input::Cancel;
     /// Keeps software from a device until it is released.
     hold, "holdDevice", "/api/v1/devices/{id}/hold", Input::Hold(true);
@@ -280,11 +284,43 @@ operations! {
     retry, "retryDevice", "/api/v1/devices/{id}/retry", Input::Retry;
 }
 
-async fn operated(app: &App, id: &str, input: Input) -> Result<Response, Problem> {
+async fn operated(
+    app: &App,
+    id: &str,
+    headers: &HeaderMap,
+    input: Input,
+) -> Result<Response, Problem> {
     let device = ask::device(id)?;
-    desk::say(&app.fleet, &*app.store, |fleet, seat| {
+    let version = ask::if_match(headers)?.demanded()?;
+    let input = match version {
+        None => input,
+        Some(version) => Input::At(version, Box::new(input)),
+    };
+    let said = desk::say(&app.fleet, &*app.store, |fleet, seat| {
         fleet.operate(seat, &device, input, 0)
+    });
+    match said.await {
+        Ok(()) => shown(app, device).await,
+        Err(problem) if problem.kind == Kind::Conflict => {
+            Err(of_conflict(app, device, version, problem).await?)
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Tells whether it was the version that did not fit, or the state.
+async fn of_conflict(
+    app: &App,
+    device: DeviceId,
+    version: Option<u64>,
+    problem: Problem,
+) -> Result<Problem, Problem> {
+    let Some(version) = version else {
+        return Ok(problem);
+    };
+    let read = app.readers.read(move |reader| reader.load(&device)).await?;
+    Ok(match read {
+        Some(stored) if stored.record.version == version => problem,
+        Some(_) | None => problem.now(Kind::VersionConflict),
     })
-    .await?;
-    shown(app, device).await
 }

@@ -34,6 +34,7 @@ pub(crate) enum Kind {
     ReleaseDesired,
     EventsGone,
     VersionConflict,
+    PreconditionRequired,
     TooLarge,
     MediaType,
     OutOfRange,
@@ -47,7 +48,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 30] = [
+    const ALL: [Self; 31] = [
         Self::BadRequest,
         Self::BadQuery,
         Self::BadCursor,
@@ -74,6 +75,7 @@ impl Kind {
         Self::DigestDiffers,
         Self::Unprocessable,
         Self::UnknownRelease,
+        Self::PreconditionRequired,
         Self::TooMany,
         Self::Internal,
         Self::Unavailable,
@@ -113,6 +115,7 @@ impl Kind {
             ),
             Self::Unprocessable => (422, "unprocessable", "This cannot be done"),
             Self::UnknownRelease => (422, "unknown_release", "There is no such release to desire"),
+            Self::PreconditionRequired => (428, "precondition_required", "If-Match is needed"),
             Self::TooMany => (429, "too_many", "There is too much at a time"),
             Self::Internal => (500, "internal", "Refit failed"),
             Self::Unavailable => (503, "unavailable", "It cannot be done now"),
@@ -154,6 +157,7 @@ impl Kind {
             415 => Self::MediaType,
             416 => Self::OutOfRange,
             422 => Self::Unprocessable,
+            428 => Self::PreconditionRequired,
             429 => Self::TooMany,
             503 => Self::Unavailable,
             507 => Self::DiskFull,

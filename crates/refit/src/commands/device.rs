@@ -5,7 +5,6 @@ mod watch;
 mod why;
 
 use serde_json::Value;
-use ureq::http::Method;
 
 use super::job::progress;
 use crate::client::Client;
@@ -73,13 +72,9 @@ pub(crate) fn run(command: Command, client: &Client, output: Output) -> Result<(
 }
 
 fn operate(client: &Client, id: &Id, what: &str, output: Output) -> Result<(), Failure> {
-    let device = client.send(Method::POST, &format!("{}/{what}", id.path()), None)?;
-    match what {
-        "retry" if device["job"].is_null() => hint("there was nothing to try again"),
-        "cancel" if device["lastJob"]["status"] != "CANCELLED" => {
-            hint("there was no open job to end");
-        }
-        _ => {}
+    let device = client.operate(&format!("{}/{what}", id.path()), None)?;
+    if what == "retry" && device["job"].is_null() {
+        hint("there was nothing to try again");
     }
     output.document(&device, || shown(&device))
 }
@@ -91,7 +86,9 @@ fn list(client: &Client, limit: usize, output: Output) -> Result<(), Failure> {
         hint(
             "there are no devices yet: one appears when it connects, or with `refit device set ID NAME@VERSION`",
         );
-    } else if devices["more"] == true {
+        return output.nothing(&devices);
+    }
+    if devices["more"] == true {
         hint("there are more: raise --limit");
     }
     output.document(&devices, || {

@@ -55,7 +55,11 @@ pub(crate) fn run(command: Command, client: &Client, output: Output) -> Result<(
 fn list(jobs: &Value, output: Output) -> Result<(), Failure> {
     let items = jobs["items"].as_array().map_or(&[][..], Vec::as_slice);
     if items.is_empty() {
-        hint("there are no such jobs");
+        hint(
+            "there are no such jobs: one is opened when a device is to run other software, as with \
+             `refit device set ID NAME@VERSION`",
+        );
+        return output.nothing(jobs);
     }
     output.document(jobs, || {
         let rows = items.iter().map(|job| {

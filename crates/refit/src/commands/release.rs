@@ -64,12 +64,14 @@ pub(crate) struct Release {
     version: String,
 }
 
-fn release(text: &str) -> Result<Release, String> {
+pub(super) fn release(text: &str) -> Result<Release, String> {
     match text.split_once('@') {
-        Some((name, version)) if !name.is_empty() && !version.is_empty() => Ok(Release {
-            name: name.into(),
-            version: version.into(),
-        }),
+        Some((name, version)) if ![name, version].contains(&"") && !version.contains('@') => {
+            Ok(Release {
+                name: name.into(),
+                version: version.into(),
+            })
+        }
         _ => Err("write it as NAME@VERSION".into()),
     }
 }
@@ -224,6 +226,7 @@ fn list(name: Option<&str>, client: &Client, output: Output) -> Result<(), Failu
         hint(&format!(
             "there are no releases{of}; add one: refit release add PATH --name NAME --version VERSION"
         ));
+        return output.nothing(&releases);
     }
     output.document(&releases, || {
         let rows = items.iter().map(|release| {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
+use super::super::release::release;
 use super::{Id, shown};
 use crate::client::{Client, encoded};
 use crate::failure::{Failure, Kind};
@@ -102,7 +103,12 @@ fn wish(text: &str) -> Result<Wish, Failure> {
         return Ok(Wish::Url(text.into()));
     }
     if text.contains('@') {
-        return Ok(Wish::Release(text.into()));
+        return match release(text) {
+            Ok(_) => Ok(Wish::Release(text.into())),
+            Err(how) => {
+                Err(Failure::new(Kind::Usage, format!("{text:?} names no release")).next(how))
+            }
+        };
     }
     Err(Failure::new(
         Kind::Usage,
@@ -137,6 +143,8 @@ mod tests {
         ] {
             assert_eq!(wish(text).unwrap(), is, "{text}");
         }
-        assert_eq!(wish("firmware").unwrap_err().kind, Kind::Usage);
+        for text in ["firmware", "firmware@", "@2.0.0", "a@1@2", "@"] {
+            assert_eq!(wish(text).unwrap_err().kind, Kind::Usage, "{text}");
+        }
     }
 }
