@@ -8,6 +8,7 @@
     reason = "this is a test suite, in a library so that every store can run it"
 )]
 
+pub mod access;
 pub mod crash;
 pub mod jobs;
 pub mod races;

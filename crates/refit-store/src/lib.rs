@@ -7,7 +7,7 @@
 //! Absent on purpose: decisions. A store does not know what a device should be told; it knows whether a record still
 //! is the one that a decision was made from. No SQL and no transaction leave this room.
 //!
-//! Start reading at [`Store`](store::Store); then `reader.rs` and `release.rs`, then `sqlite.rs`, whose first page
+//! Start reading at [`Store`](store::Store); then `reader.rs`, `release.rs` and `access.rs`, then `sqlite.rs`, whose first page
 //! draws the threads, and `conformance.rs`: what any other store must do as well.
 //!
 //! Keeps: an acknowledged operation survives a kill at any moment (`tests/kill.rs`); a full disk fails what waits,
@@ -15,6 +15,7 @@
 //! (`tests/outside.rs`); of two that decided from the same record, one is told so (`conformance/races.rs`); counters
 //! equal a recount (`conformance/jobs.rs`); the log stays short (`tests/queue.rs`).
 
+pub mod access;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod reader;

@@ -7,6 +7,7 @@ use refit_protocol::job::{JobId, Status};
 use refit_protocol::time::Timestamp;
 use refit_replica::record::JobEntry;
 
+use crate::access::{SessionRow, TokenRow, UserRow};
 use crate::release::Release;
 use crate::store::{Failure, Stored};
 
@@ -64,6 +65,15 @@ pub trait Reader: Send {
 
     /// Returns the same by counting; slow, for checks.
     fn recount(&mut self) -> Result<Counts, Failure>;
+
+    /// Lists all tokens by name, those that were revoked or have expired too.
+    fn tokens(&mut self) -> Result<Vec<TokenRow>, Failure>;
+
+    /// Lists all users by name.
+    fn users(&mut self) -> Result<Vec<UserRow>, Failure>;
+
+    /// Lists all sessions, in no order; some may have expired.
+    fn sessions(&mut self) -> Result<Vec<SessionRow>, Failure>;
 
     /// Returns a small fact about the installation.
     fn meta(&mut self, key: &str) -> Result<Option<String>, Failure>;

@@ -10,6 +10,7 @@
 //! A commit is one fsync of the log. Checkpoints have a thread of their own because SQLite's automatic ones make
 //! single commits slow and do not report their errors.
 
+mod access;
 mod checkpoint;
 mod encode;
 mod fault;
@@ -26,7 +27,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use refit_protocol::limits::EPOCH_MAX;
+use refit_protocol::time::Timestamp;
 
+use crate::access::{AccessChange, AccessOutcome};
 use crate::reader::Reader;
 use crate::release::{Added, NewRelease, Removed};
 use crate::sqlite::fault::{Condition, unreadable};
@@ -209,6 +212,17 @@ impl Store for SqliteStore {
         let (name, version) = (name.to_owned(), version.to_owned());
         self.queue()?
             .act(move |connection| release::remove(connection, &name, &version))
+    }
+
+    fn change_access(&self, change: AccessChange) -> Result<AccessOutcome, Failure> {
+        self.queue()?
+            .act(move |connection| access::change(connection, &change))
+    }
+
+    fn note_token_use(&self, id: &str, at: Timestamp) -> Result<(), Failure> {
+        let id = id.to_owned();
+        self.queue()?
+            .act(move |connection| access::note_use(connection, &id, at))
     }
 
     fn put_meta(&self, key: &str, value: &str) -> Result<(), Failure> {

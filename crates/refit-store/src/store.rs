@@ -11,11 +11,12 @@ use refit_protocol::device_id::DeviceId;
 use refit_protocol::time::Timestamp;
 use refit_replica::record::{JobEntry, Record};
 
+use crate::access::{AccessChange, AccessOutcome};
 use crate::reader::Reader;
 use crate::release::{Added, NewRelease, Removed};
 use crate::stats::Stats;
 
-/// Durable records of devices, jobs and releases.
+/// Durable records of devices, jobs, releases, and of who may do what.
 pub trait Store: Send + Sync {
     /// Writes a batch: each operation for itself, all in one commit. Returns at once; never waits for the disk.
     ///
@@ -38,6 +39,12 @@ pub trait Store: Send + Sync {
 
     /// Removes a release unless a device desires its artifact, and waits until that is durable.
     fn remove_release(&self, name: &str, version: &str) -> Result<Removed, Failure>;
+
+    /// Changes who may do what, and waits until that is durable.
+    fn change_access(&self, change: AccessChange) -> Result<AccessOutcome, Failure>;
+
+    /// Notes when a token was last used, and waits until that is durable.
+    fn note_token_use(&self, id: &str, at: Timestamp) -> Result<(), Failure>;
 
     /// Sets a small fact about the installation, and waits until it is durable.
     fn put_meta(&self, key: &str, value: &str) -> Result<(), Failure>;

@@ -56,6 +56,13 @@ holds! {
         there_is_always_room_between_two
         what_is_desired_is_not_removed
     ;
+    access:
+        a_token_is_kept_as_it_was_made
+        a_name_stands_for_one_token_that_is_good
+        users_are_added_changed_and_removed
+        sessions_end_with_what_they_stand_on
+        sessions_are_bounded
+    ;
     crash:
         a_restart_keeps_all_that_was_acknowledged
         closing_answers_what_was_submitted

@@ -11,9 +11,11 @@ use refit_replica::record::{JobEntry, Record};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde_json::{Map, Value};
 
+use crate::access::{SessionRow, TokenRow, UserRow};
 use crate::reader::{Counts, Desires, DeviceRow, JobNumber, JobRow, Reader};
 use crate::release::Release;
 use crate::sqlite::Shared;
+use crate::sqlite::access;
 use crate::sqlite::fault::unreadable as failed;
 use crate::sqlite::release::{self, device_id, unreadable};
 use crate::sqlite::row::{self, Control, Unreadable};
@@ -180,6 +182,18 @@ impl Reader for SqliteReader {
             put(&mut counts, status, count)?;
         }
         Ok(counts)
+    }
+
+    fn tokens(&mut self) -> Result<Vec<TokenRow>, Failure> {
+        self.list(access::TOKENS, (), access::token)
+    }
+
+    fn users(&mut self) -> Result<Vec<UserRow>, Failure> {
+        self.list(access::USERS, (), access::user)
+    }
+
+    fn sessions(&mut self) -> Result<Vec<SessionRow>, Failure> {
+        self.list(access::SESSIONS, (), access::session)
     }
 
     fn meta(&mut self, key: &str) -> Result<Option<String>, Failure> {
