@@ -13,6 +13,7 @@
 //! *Keeps*: nothing is allowed that the table does not say (`tests/rights.rs` asks for every cell); a scope only ever
 //! takes away (`tests/properties.rs`).
 
+pub mod audit;
 pub mod matrix;
 pub mod name;
 pub mod password;
