@@ -6,7 +6,8 @@
 //! replica's.
 //!
 //! *Start reading at* [`update::Update`], then `plain.rs`, `delta.rs`, `reply.rs`; `software_url.rs` says when two
-//! URLs are the same software, `rejection.rs` has the one table of codes. The contract in prose is
+//! URLs are the same software, `rejection.rs` has the one table of codes,
+//! `enrolment.rs` and `claim.rs` are how a device comes by its identity. The contract in prose is
 //! `docs/reference/wire.md`.
 //!
 //! *Keeps*: nothing of design §9 by itself; what it refuses can reach no decision.
@@ -17,11 +18,13 @@ extern crate alloc;
 #[macro_use]
 extern crate std;
 
+pub mod claim;
 pub mod delta;
 pub mod device_id;
 pub mod diff;
 pub mod digest;
 pub mod document;
+pub mod enrolment;
 pub mod job;
 pub mod limits;
 pub mod merge;

@@ -5,6 +5,7 @@
 )]
 
 mod corpus;
+mod enrolling;
 mod hostile;
 mod properties;
 mod reference;

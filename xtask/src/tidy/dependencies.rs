@@ -5,11 +5,12 @@ use std::fs;
 use std::path::Path;
 
 /// The arrows: a room, and the rooms that it may use. Test benches may use anything.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("refit-protocol", &[]),
     ("refit-packet", &[]),
     ("refit-replica", &["refit-protocol"]),
     ("refit-access", &["refit-protocol"]),
+    ("refit-identity", &["refit-protocol"]),
     ("refit-depot", &["refit-protocol"]),
     ("refit-store", &["refit-protocol", "refit-replica"]),
     (
@@ -31,6 +32,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "refit-access",
             "refit-depot",
             "refit-engine",
+            "refit-identity",
             "refit-mqtt",
             "refit-protocol",
             "refit-replica",
