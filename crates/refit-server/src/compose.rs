@@ -29,6 +29,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::counters::Counters;
+use crate::cursor::{self, Cursors};
 use crate::http::{self, App, Limits, connection};
 use crate::operator::{self, Operator};
 use crate::places::{Places, TOKEN_FILE};
@@ -85,6 +86,7 @@ impl Server {
             depot: kept.depot,
             grants,
             operator: Operator::of(&kept.token),
+            cursors: kept.cursors,
             mqtt: mqtt.figures(),
             counters: Arc::clone(&counters),
             places: places.clone(),
@@ -205,6 +207,7 @@ struct Kept {
     store_broken: watch::Receiver<Option<String>>,
     depot: Depot,
     keys: GrantKeys,
+    cursors: Cursors,
     /// The operator's token, until everybody who checks it has its hash.
     token: String,
     releases: Arc<Releases>,
@@ -226,6 +229,7 @@ impl Kept {
             store_broken,
             depot: Depot::open(&data.join("depot"))?,
             keys: GrantKeys::load_or_create(&data.join("grant.keys"))?,
+            cursors: Cursors::load_or_create(&data.join(cursor::KEY_FILE))?,
             token: operator::load_or_create(&data.join(TOKEN_FILE))?,
             releases,
         })
@@ -317,6 +321,9 @@ pub enum StartError {
     /// The keys of grants cannot be had.
     #[error("failed to {0}")]
     Keys(#[from] refit_depot::grant::keys::Error),
+    /// The key of cursors cannot be had.
+    #[error("failed to {0}")]
+    Cursors(#[from] cursor::Error),
     /// The operator's token cannot be had.
     #[error("{0}")]
     Operator(#[from] operator::Error),

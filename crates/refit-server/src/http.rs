@@ -33,6 +33,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::counters::Counters;
+use crate::cursor::Cursors;
 use crate::operator::Operator;
 use crate::places::Places;
 use crate::readers::Readers;
@@ -61,6 +62,7 @@ pub(crate) struct App {
     pub(crate) depot: Depot,
     pub(crate) grants: Arc<Grants>,
     pub(crate) operator: Operator,
+    pub(crate) cursors: Cursors,
     pub(crate) counters: Arc<Counters>,
     pub(crate) places: Places,
     pub(crate) stopping: watch::Receiver<bool>,

@@ -16,6 +16,7 @@
 pub mod compose;
 pub mod config;
 mod counters;
+pub mod cursor;
 mod desk;
 mod health;
 pub mod http;

@@ -72,11 +72,23 @@ fn a_list_is_asked_for_precisely() {
     set_release(&server, "lamp-7", "firmware@1.0.0");
     let page = get(&server, "/api/v1/jobs?limit=1").is(200);
     let cursor = page["nextCursor"].as_str().unwrap();
-    get(
-        &server,
-        &format!("/api/v1/jobs?status=FAILED&cursor={cursor}"),
-    )
-    .is_problem(400, "bad_cursor");
-    get(&server, "/api/v1/jobs?cursor=garbage").is_problem(400, "bad_cursor");
-    get(&server, &format!("/api/v1/devices?cursor={cursor}")).is_problem(400, "bad_cursor");
+    let refused = |path: &str| {
+        let problem = get(&server, path).is_problem(400, "bad_cursor");
+        problem["reason"].as_str().unwrap().to_owned()
+    };
+    for other in [
+        "/api/v1/jobs?status=FAILED&",
+        "/api/v1/devices?",
+        "/api/v1/devices/lamp-7/jobs?",
+    ] {
+        assert_eq!(refused(&format!("{other}cursor={cursor}")), "other_filter");
+    }
+    let altered = format!(
+        "{}{}",
+        if cursor.starts_with('A') { 'B' } else { 'A' },
+        &cursor[1..]
+    );
+    for bad in ["garbage", &altered, &cursor[1..]] {
+        assert_eq!(refused(&format!("/api/v1/jobs?cursor={bad}")), "altered");
+    }
 }

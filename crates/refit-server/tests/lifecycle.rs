@@ -49,7 +49,13 @@ fn the_data_is_private_and_says_where_the_server_is() {
     let mode =
         |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(server.data()), 0o700);
-    for file in ["operator.token", "server.json", "grant.keys", "refit.db"] {
+    for file in [
+        "operator.token",
+        "server.json",
+        "grant.keys",
+        "cursor.key",
+        "refit.db",
+    ] {
         assert_eq!(mode(&server.data().join(file)), 0o600, "{file}");
     }
     assert_eq!(&Places::read(server.data()).unwrap(), server.places());

@@ -1,11 +1,9 @@
-//! How requests are read: queries, bodies, cursors and preconditions, each refused with a problem of its own.
+//! How requests are read: queries, bodies and preconditions, each refused with a problem of its own.
 
 use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::{BodyExt, Limited};
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::document;
@@ -77,28 +75,6 @@ pub(crate) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
             format!("limit is 1 to {PAGE_ITEMS_MAX}"),
         )),
     }
-}
-
-/// Writes a place in a list as a cursor. `list` names the list, so that a cursor of another one is refused.
-pub(crate) fn cursor(list: &str, place: &str) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{list} {place}"))
-}
-
-/// Reads such a cursor.
-pub(crate) fn place(list: &str, cursor: &str) -> Result<String, Problem> {
-    let text = URL_SAFE_NO_PAD
-        .decode(cursor)
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok());
-    text.as_deref()
-        .and_then(|text| text.strip_prefix(list)?.strip_prefix(' '))
-        .map(str::to_owned)
-        .ok_or_else(|| {
-            Problem::new(
-                Kind::BadCursor,
-                "use the nextCursor of the page before, for the same list",
-            )
-        })
 }
 
 /// Writes `Link` for the next page: the same question, with its cursor (RFC 8288).
@@ -229,20 +205,6 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Precondition, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_cursor_is_good_for_its_own_list_only() {
-        let made = cursor("devices", "lamp-7");
-        assert_eq!(place("devices", &made).unwrap(), "lamp-7");
-        for (list, cursor) in [
-            ("jobs", made.as_str()),
-            ("device", &made),
-            ("devices", "?"),
-            ("devices", ""),
-        ] {
-            assert_eq!(place(list, cursor).unwrap_err().kind, Kind::BadCursor);
-        }
-    }
 
     #[test]
     fn if_match_is_one_version() {

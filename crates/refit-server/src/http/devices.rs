@@ -40,7 +40,7 @@ pub(crate) async fn list(
     let limit = ask::limit(page.limit)?;
     let after = page
         .cursor
-        .map(|cursor| ask::device(&ask::place("devices", &cursor)?))
+        .map(|cursor| ask::device(&app.cursors.read("devices", &cursor)?))
         .transpose()?;
     let fleet = app.fleet.clone();
     let (rows, presence) = app
@@ -53,7 +53,7 @@ pub(crate) async fn list(
         .await?;
     let next = rows
         .get(limit - 1)
-        .map(|last| ask::cursor("devices", last.id.as_str()));
+        .map(|last| app.cursors.write("devices", last.id.as_str()));
     let presence = presence
         .into_iter()
         .chain(std::iter::repeat(Presence::Away));

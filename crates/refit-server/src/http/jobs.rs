@@ -45,7 +45,7 @@ pub(crate) async fn list(
     let limit = ask::limit(which.limit)?;
     let status = which.status.as_deref().map(status).transpose()?;
     let list = format!("jobs:{}", status.map_or("", Status::as_str));
-    let before = number(&list, which.cursor.as_deref())?;
+    let before = number(&app, &list, which.cursor.as_deref())?;
     let rows = app
         .readers
         .read(move |reader| reader.jobs(status, before, limit))
@@ -74,7 +74,7 @@ pub(crate) async fn of_device(
     let device = ask::device(&id)?;
     let limit = ask::limit(asked.limit)?;
     let list = format!("jobs of {device}");
-    let before = number(&list, asked.cursor.as_deref())?;
+    let before = number(&app, &list, asked.cursor.as_deref())?;
     let read = app.readers.read(move |reader| {
         let rows = reader.jobs_of(&device, before, limit)?;
         let known = !rows.is_empty() || reader.load(&device)?.is_some();
@@ -117,11 +117,11 @@ pub(crate) async fn show(
     )))
 }
 
-fn number(list: &str, cursor: Option<&str>) -> Result<Option<JobNumber>, Problem> {
+fn number(app: &App, list: &str, cursor: Option<&str>) -> Result<Option<JobNumber>, Problem> {
     let Some(cursor) = cursor else {
         return Ok(None);
     };
-    let number = ask::place(list, cursor)?.parse();
+    let number = app.cursors.read(list, cursor)?.parse();
     number
         .map(|number| Some(JobNumber(number)))
         .map_err(|_| Problem::new(Kind::BadCursor, ""))
@@ -130,7 +130,7 @@ fn number(list: &str, cursor: Option<&str>) -> Result<Option<JobNumber>, Problem
 fn page(app: &App, uri: &Uri, list: &str, rows: Vec<JobRow>, limit: usize) -> Response {
     let next = rows
         .get(limit - 1)
-        .map(|last| ask::cursor(list, &last.number.0.to_string()));
+        .map(|last| app.cursors.write(list, &last.number.0.to_string()));
     let items = rows
         .into_iter()
         .map(|row| Job::of(row.device.as_str(), row.entry, &app.releases));

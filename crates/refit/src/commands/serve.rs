@@ -123,7 +123,10 @@ async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
 
 fn not_started(error: StartError) -> Failure {
     let kind = match &error {
-        StartError::Exposed { .. } | StartError::Operator(_) | StartError::Keys(_) => Kind::Refused,
+        StartError::Exposed { .. }
+        | StartError::Operator(_)
+        | StartError::Keys(_)
+        | StartError::Cursors(_) => Kind::Refused,
         // Something else has what it needs: the data directory, or a port.
         error if error.is_in_use() => Kind::Conflict,
         _ => Kind::Error,
