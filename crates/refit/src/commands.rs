@@ -4,6 +4,8 @@ mod demo;
 mod device;
 mod events;
 mod job;
+#[cfg(test)]
+mod reference;
 mod release;
 mod serve;
 

@@ -30,7 +30,41 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const fn exit_code(self) -> u8 {
+    /// All kinds that have an exit code of their own, in the order of these.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Error,
+        Self::Usage,
+        Self::NotFound,
+        Self::Refused,
+        Self::Conflict,
+        Self::WaitedInVain,
+        Self::Interrupted,
+    ];
+
+    /// Says when it is the exit code, for the reference.
+    #[cfg(test)]
+    pub(crate) const fn when(self) -> &'static str {
+        match self {
+            Self::Unread => "",
+            Self::Error => {
+                "something did not work: the server cannot be reached, a disk is full, a job that was waited for failed"
+            }
+            Self::Usage => "the command, a setting or a request makes no sense",
+            Self::NotFound => "what it is about is not there: a device, a job, a release",
+            Self::Refused => {
+                "it is not allowed, or cannot be done: no valid token, a secret that others can read, a wish that is refused"
+            }
+            Self::Conflict => {
+                "it does not fit the present state: another version, a release that is desired, no open job, a port or a \
+                 data directory that is in use"
+            }
+            Self::WaitedInVain => "`--timeout` passed",
+            Self::Interrupted => "somebody stopped it",
+        }
+    }
+
+    pub(crate) const fn exit_code(self) -> u8 {
         match self {
             Self::Unread => 0,
             Self::Error => 1,
