@@ -12,14 +12,16 @@ use std::path::PathBuf;
 pub const HELP: &str = "\
 Keeps the software of this device what its server says it should be.
 
-Usage: refit-agent run --server URL --id ID --root DIR [--config FILE] [--mqtt HOST:PORT]
+Usage: refit-agent run --root DIR [--config FILE]
 
-  --server URL      the HTTP address of the server, for example http://127.0.0.1:8080
-  --id ID           the ID of this device: 1 to 128 of A-Z a-z 0-9 : _ - .
   --root DIR        the folder that the agent owns; DIR/current is the release that runs
-  --config FILE     settings in TOML: allow-unverified, artifact-bytes-max, connect-spread,
-                    [health] command and deadline, [state] command
-  --mqtt HOST:PORT  the MQTT address of the server, instead of asking it
+  --config FILE     settings in TOML; see the configuration reference
+
+An enrolled device needs no more. For a server that runs with --dev, without identities:
+
+  --server URL      its HTTP address, for example http://127.0.0.1:8080
+  --id ID           the ID of this device: 1 to 128 of A-Z a-z 0-9 : _ - .
+  --mqtt HOST:PORT  its MQTT address, instead of asking it
   --help, --version
 ";
 
@@ -71,12 +73,15 @@ struct Typed {
 
 impl Typed {
     fn start(self) -> Result<Start, String> {
-        let id = self.id.ok_or_else(|| missing("--id ID"))?;
         let server = match (self.mqtt, self.server) {
-            (Some(address), _) => Server::Mqtt(address),
-            (None, Some(url)) => Server::Http(http_url(url)?),
-            (None, None) => return Err(missing("--server URL")),
+            (Some(address), _) => Some(Server::Mqtt(address)),
+            (None, Some(url)) => Some(Server::Http(dev_url(url)?)),
+            (None, None) => None,
         };
+        if server.is_some() && self.id.is_none() {
+            return Err(missing("--id ID"));
+        }
+        let id = self.id.as_deref().map(DeviceId::parse).transpose();
         let settings = match self.config {
             None => Settings::default(),
             Some(path) => {
@@ -87,7 +92,7 @@ impl Typed {
             }
         };
         Ok(Start {
-            device: DeviceId::parse(&id).map_err(|e| format!("{e}; give another --id"))?,
+            device: id.map_err(|e| format!("{e}; give another --id"))?,
             server,
             root: self.root.ok_or_else(|| missing("--root DIR"))?,
             settings,
@@ -95,9 +100,13 @@ impl Typed {
     }
 }
 
-fn http_url(url: String) -> Result<String, String> {
+fn dev_url(url: String) -> Result<String, String> {
     match url.split_once("://") {
-        Some(("http" | "https", host)) if !host.is_empty() => Ok(url),
+        Some(("http", host)) if !host.is_empty() => Ok(url),
+        Some(("https", _)) => Err(
+            "a server with https knows its devices by their identity: leave --server out, after refit-agent enrol"
+                .into(),
+        ),
         _ => Err(format!(
             "{url:?} is no server: give --server http://HOST:PORT"
         )),
@@ -138,12 +147,16 @@ mod tests {
         let Ok(Asked::Run(start)) = asked(line) else {
             panic!("{line}");
         };
-        assert_eq!(start.device.as_str(), "lamp-7");
-        assert!(matches!(start.server, Server::Http(url) if url == "http://h:1"));
+        assert_eq!(start.device.as_ref().unwrap().as_str(), "lamp-7");
+        assert!(matches!(start.server, Some(Server::Http(url)) if url == "http://h:1"));
         let Ok(Asked::Run(start)) = asked(&format!("{line} --mqtt h:1883")) else {
             panic!("{line}");
         };
-        assert!(matches!(start.server, Server::Mqtt(address) if address == "h:1883"));
+        assert!(matches!(start.server, Some(Server::Mqtt(address)) if address == "h:1883"));
+        let Ok(Asked::Run(start)) = asked("run --root /tmp/r") else {
+            panic!("the identity says the rest");
+        };
+        assert!(start.server.is_none() && start.device.is_none());
     }
 
     #[test]
@@ -151,7 +164,11 @@ mod tests {
         for (line, said) in [
             ("", "refit-agent run"),
             ("walk", "--help"),
-            ("run --id x --root /r", "--server URL is missing"),
+            ("run --server http://h --root /r", "--id ID is missing"),
+            (
+                "run --server https://h --id x --root /r",
+                "refit-agent enrol",
+            ),
             (
                 "run --server h:1 --id x --root /r",
                 "give --server http://HOST:PORT",

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The deadline of a health command that names none.
@@ -17,8 +18,15 @@ pub struct Settings {
     pub allow_unverified: bool,
     /// The longest artifact that is taken, in bytes.
     pub artifact_bytes_max: u64,
-    /// The first connection is made somewhen in this time, so that a fleet does not come as one.
-    pub connect_spread: Duration,
+    /// The first connection is made somewhen in this time, so that a fleet does not come as one. Without it, only a
+    /// device that has just booted waits, for at most ten seconds.
+    pub connect_spread: Option<Duration>,
+    /// HTTPS addresses of the depot beside the server's own, where the device shows its certificate too.
+    pub depots: Vec<String>,
+    /// A file of authorities, in PEM, that are believed of other hosts beside the world's.
+    pub extra_roots: Option<PathBuf>,
+    /// Whether a renewal keeps the key.
+    pub keep_key: bool,
     /// How the health of a release is checked.
     pub health: Option<Check>,
     /// The command that takes other desired state, as JSON on its standard input.
@@ -51,7 +59,10 @@ impl Default for Settings {
         Self {
             allow_unverified: false,
             artifact_bytes_max: ARTIFACT_BYTES_MAX,
-            connect_spread: Duration::ZERO,
+            connect_spread: None,
+            depots: Vec::new(),
+            extra_roots: None,
+            keep_key: false,
             health: None,
             state: None,
         }
@@ -68,7 +79,13 @@ impl Settings {
             artifact_bytes_max: file
                 .artifact_bytes_max
                 .unwrap_or(default.artifact_bytes_max),
-            connect_spread: duration(file.connect_spread.as_deref(), Duration::ZERO)?,
+            connect_spread: file
+                .connect_spread
+                .map(|spread| duration(Some(&spread), Duration::ZERO))
+                .transpose()?,
+            depots: file.depots,
+            extra_roots: file.extra_roots,
+            keep_key: file.keep_key,
             health: file.health.map(HealthTable::check).transpose()?,
             state: file
                 .state
@@ -86,6 +103,11 @@ struct File {
     allow_unverified: bool,
     artifact_bytes_max: Option<u64>,
     connect_spread: Option<String>,
+    #[serde(default)]
+    depots: Vec<String>,
+    extra_roots: Option<PathBuf>,
+    #[serde(default)]
+    keep_key: bool,
     health: Option<HealthTable>,
     state: Option<StateTable>,
 }
@@ -155,12 +177,16 @@ mod tests {
     fn all_can_be_said() {
         let read = Settings::parse(
             "allow-unverified = true\nartifact-bytes-max = 5\nconnect-spread = \"2m\"\n\
+             depots = [\"https://d\"]\nextra-roots = \"/r.pem\"\nkeep-key = true\n\
              [health]\ncommand = [\"./check\", \"-v\"]\ndeadline = \"500ms\"\n[state]\ncommand = [\"apply\"]",
         );
         let expected = Settings {
             allow_unverified: true,
             artifact_bytes_max: 5,
-            connect_spread: Duration::from_secs(120),
+            connect_spread: Some(Duration::from_secs(120)),
+            depots: vec!["https://d".into()],
+            extra_roots: Some("/r.pem".into()),
+            keep_key: true,
             health: Some(Check {
                 command: vec!["./check".into(), "-v".into()],
                 deadline: Duration::from_millis(500),

@@ -9,6 +9,7 @@
 
 mod log;
 mod threads;
+mod who;
 
 use crate::config::Settings;
 use crate::files::{Files, Real};
@@ -41,10 +42,10 @@ const GOOD_BYE: Duration = Duration::from_secs(2);
 /// What the agent is started with.
 #[derive(Clone, Debug)]
 pub struct Start {
-    /// Who this is.
-    pub device: DeviceId,
-    /// Where the server is.
-    pub server: Server,
+    /// Who this is; if it is not said, the identity says it.
+    pub device: Option<DeviceId>,
+    /// Where the server is; if it is not said, the identity says it.
+    pub server: Option<Server>,
     /// The folder that the agent owns.
     pub root: PathBuf,
     /// The configuration file.
@@ -60,8 +61,9 @@ enum News {
 
 /// Runs the agent until SIGTERM or SIGINT. `Err` says, in a line, why it cannot go on.
 pub fn run(start: Start) -> Result<(), String> {
-    let _lock = lock(&start.root, &start.device)?;
     let files: Arc<dyn Files> = Arc::new(Real);
+    let who = who::known(&start, &*files)?;
+    let _lock = lock(&start.root, &who.device)?;
     let shown = start.root.display();
     let (journal, entry) = Journal::open(&*files, &start.root)
         .map_err(|e| format!("the journal in {shown} cannot be read: {e}"))?;
@@ -71,8 +73,15 @@ pub fn run(start: Start) -> Result<(), String> {
     let (news, heard) = channel();
     let stop = Arc::new(AtomicBool::new(false));
     threads::on_signal(news.clone())?;
-    let link = threads::start_link(&start, news.clone())?;
-    let worker = threads::start_worker(&start, Arc::clone(&files), tree, Arc::clone(&stop), news);
+    let link = threads::start_link(&start, &who, news.clone())?;
+    let worker = threads::start_worker(
+        &start,
+        &who,
+        Arc::clone(&files),
+        tree,
+        Arc::clone(&stop),
+        news,
+    );
     let mut agent = Agent {
         files,
         journal,
@@ -83,7 +92,7 @@ pub fn run(start: Start) -> Result<(), String> {
         state_command: start.settings.state.clone(),
     };
     let waking = waking(&start, entry, running)?;
-    say(&format!("{} starts in {shown}", start.device));
+    say(&format!("{} starts in {shown}", who.device));
     let (state, effects) = wake(waking, now());
     agent.perform(effects)?;
     agent.turn(state, &heard)?;

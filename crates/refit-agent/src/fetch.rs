@@ -19,14 +19,22 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Where bytes come from.
 pub trait Http: Send + Sync {
-    /// Asks for the bytes from `from` on; with `entity_tag` only if they are still of that entity.
-    fn get(&self, url: &str, from: u64, entity_tag: Option<&str>) -> Result<Answer, String>;
+    /// Asks, for a job, for the bytes from `from` on; with `entity_tag` only if they are still of that entity.
+    fn get(
+        &self,
+        job: &JobId,
+        grant: &Grant,
+        from: u64,
+        entity_tag: Option<&str>,
+    ) -> Result<Answer, String>;
 }
 
 /// The head of an answer, and its bytes.
 pub struct Answer {
     /// The status code.
     pub status: u16,
+    /// `Retry-After`, in seconds.
+    pub retry_after: Option<u64>,
     /// `ETag`.
     pub entity_tag: Option<String>,
     /// `Content-Range` of a 206: the first byte, and the length of the whole if it is known.
@@ -107,7 +115,7 @@ impl Fetch<'_> {
         let length = wanted.release().map(|release| release.software.length);
         let mut part = self.open(job, wanted, length).map_err(disk)?;
         if length.is_none_or(|length| part.bytes < length) {
-            self.more(&mut part, grant, length, progress)?;
+            self.more(&mut part, job, grant, length, progress)?;
         }
         self.finish(part, wanted)
     }
@@ -168,13 +176,14 @@ impl Fetch<'_> {
     fn more(
         &self,
         part: &mut Part,
+        job: &JobId,
         grant: &Grant,
         length: Option<u64>,
         progress: &mut dyn FnMut(u8),
     ) -> Result<(), Ended> {
         let answer = self
             .http
-            .get(&grant.0, part.bytes, part.tag.as_deref())
+            .get(job, grant, part.bytes, part.tag.as_deref())
             .map_err(|reason| broken(false, reason))?;
         self.accept(part, &answer, length)?;
         let whole = length.or_else(|| {

@@ -1,15 +1,29 @@
 //! HTTP and HTTPS for the agent, with time limits on every step.
 //!
-//! Nothing but the URL itself carries permission: no header, cookie or referrer follows a redirect to another host
-//! (semantics 4). What began with TLS does not go on without it.
+//! The device's certificate is shown to its own server and nobody else; other hosts are believed by the world's
+//! authorities and get a URL, no more. Redirects are followed here, one by one: no header and no certificate goes to
+//! another host, what began with TLS does not go on without it, and a stranger's answer leads to no address of this
+//! device's own (semantics 4).
+
+mod connector;
+mod resolver;
+pub mod route;
 
 use crate::fetch::{Answer, Http};
+use crate::identity::current::Current;
+use crate::job::Grant;
+use crate::tls::{self, Roots};
+use connector::Secure;
+use refit_protocol::job::JobId;
+use resolver::Elsewhere;
+use route::{Origin, follow};
+use rustls::ClientConfig;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
-use ureq::config::RedirectAuthHeaders;
-use ureq::http::{HeaderMap, Response, header};
-use ureq::tls::TlsConfig;
+use ureq::http::{HeaderMap, HeaderName, Request, Response, header};
+use ureq::unversioned::resolver::{DefaultResolver, Resolver};
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, TcpConnector};
 use ureq::{Agent, Body};
 
 /// The time to connect, TLS included.
@@ -23,25 +37,122 @@ const STALL: Duration = Duration::from_secs(60);
 
 const REDIRECTS_MAX: u32 = 5;
 
-/// The longest document that is read whole, in bytes.
-const DOCUMENT_BYTES_MAX: u64 = 64 * 1024;
+/// The longest document that is read whole, in bytes: a trust bundle is the longest.
+const DOCUMENT_BYTES_MAX: u64 = 256 * 1024;
 
 /// A client.
 #[derive(Clone, Debug)]
-pub struct Client(Agent);
+pub struct Client {
+    home: Home,
+    foreign: Arc<ClientConfig>,
+}
+
+/// Which hosts are the device's own.
+#[derive(Clone, Debug)]
+enum Home {
+    Nowhere,
+    Current(Arc<Current>),
+    /// For an exchange with one server, before there is an identity or beside it.
+    At(Origin, Arc<ClientConfig>),
+}
+
+/// An answer to a small request.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// `Retry-After`, in seconds.
+    pub retry_after: Option<u64>,
+    /// The document.
+    pub body: Vec<u8>,
+}
 
 impl Client {
-    /// Makes a client.
-    pub fn new() -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(provider)
-            .build();
+    /// Makes a client for a device without an identity.
+    pub fn new() -> Result<Self, String> {
+        Self::with(Home::Nowhere, "")
+    }
+
+    /// Makes a client for a device with an identity; `more` are authorities, in PEM, that are believed of other hosts.
+    pub fn of(current: Arc<Current>, more: &str) -> Result<Self, String> {
+        Self::with(Home::Current(current), more)
+    }
+
+    /// Makes a client that speaks with one server in its own way.
+    pub fn at(server: &str, tls: Arc<ClientConfig>) -> Result<Self, String> {
+        let origin = Origin::of(server).ok_or_else(|| format!("{server:?} is no server"))?;
+        Self::with(Home::At(origin, tls), "")
+    }
+
+    fn with(home: Home, more: &str) -> Result<Self, String> {
+        Ok(Self {
+            home,
+            foreign: tls::client(Roots::Public(more), None)?,
+        })
+    }
+
+    /// Returns a small document.
+    pub fn document(&self, url: &str) -> Result<Reply, String> {
+        reply(self.get_from(url, &[])?)
+    }
+
+    /// Posts a small document, and returns the answer. It is not sent on elsewhere.
+    pub fn post(&self, url: &str, document: &serde_json::Value) -> Result<Reply, String> {
+        let agent = self.agent(&origin(url)?, DefaultResolver::default());
+        let request = Request::post(url)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(document.to_string())
+            .map_err(|_| BAD_URL)?;
+        reply(agent.run(request).map_err(|e| without_url(&e))?)
+    }
+
+    /// Gets, and follows redirects. The headers stay with the origin that they were meant for.
+    fn get_from(
+        &self,
+        url: &str,
+        headers: &[(HeaderName, String)],
+    ) -> Result<Response<Body>, String> {
+        let first = origin(url)?;
+        let mut url = url.to_owned();
+        for _ in 0..=REDIRECTS_MAX {
+            let here = origin(&url)?;
+            let mut request = Request::get(&*url);
+            let own = here == first;
+            for (name, value) in headers.iter().filter(|(name, _)| own || !is_secret(name)) {
+                request = request.header(name, value);
+            }
+            // Where the device looks at itself in the first place, as with a server beside it, it may go on doing so.
+            let agent = if own || first.is_here() {
+                self.agent(&here, DefaultResolver::default())
+            } else {
+                self.agent(&here, Elsewhere::default())
+            };
+            let request = request.body(()).map_err(|_| BAD_URL)?;
+            let answer = agent.run(request).map_err(|e| without_url(&e))?;
+            if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+                return Ok(answer);
+            }
+            let Some(location) = value(answer.headers(), &header::LOCATION) else {
+                return Ok(answer);
+            };
+            url = follow(&url, &location)?;
+        }
+        Err(format!("it leads on more than {REDIRECTS_MAX} times"))
+    }
+
+    fn agent(&self, to: &Origin, resolver: impl Resolver) -> Agent {
+        let tls = match &self.home {
+            Home::Current(current) => {
+                let bearer = current.get();
+                bearer.is_home(to).then(|| Arc::clone(&bearer.tls))
+            }
+            Home::At(origin, tls) => (origin == to).then(|| Arc::clone(tls)),
+            Home::Nowhere => None,
+        };
+        let tls = tls.unwrap_or_else(|| Arc::clone(&self.foreign));
         let config = Agent::config_builder()
-            .tls_config(tls)
             .http_status_as_error(false)
-            .max_redirects(REDIRECTS_MAX)
-            .redirect_auth_headers(RedirectAuthHeaders::Never)
+            .max_redirects(0)
             .timeout_connect(Some(CONNECT))
             .timeout_recv_response(Some(ANSWER))
             .timeout_per_read(Some(STALL))
@@ -50,58 +161,33 @@ impl Client {
             .max_idle_connections(0)
             .user_agent(concat!("refit-agent/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self(config.new_agent())
-    }
-
-    /// Returns a small document.
-    pub fn document(&self, url: &str) -> Result<Vec<u8>, String> {
-        let answer = self.call(url, &[])?;
-        let status = answer.status().as_u16();
-        if status != 200 {
-            return Err(format!("HTTP {status}"));
-        }
-        let body = answer.into_body();
-        body.into_with_config()
-            .limit(DOCUMENT_BYTES_MAX)
-            .read_to_vec()
-            .map_err(|e| e.to_string())
-    }
-
-    fn call(
-        &self,
-        url: &str,
-        headers: &[(header::HeaderName, String)],
-    ) -> Result<Response<Body>, String> {
-        let mut request = self.0.get(url);
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        let secure = url
-            .get(..6)
-            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
-        let request = request.config().https_only(secure).build();
-        request.call().map_err(|e| without_url(&e))
-    }
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        Self::new()
+        let connector =
+            ().chain(TcpConnector::default())
+                .chain(ConnectProxyConnector::default())
+                .chain(Secure(tls));
+        Agent::with_parts(config, connector, resolver)
     }
 }
 
 impl Http for Client {
-    fn get(&self, url: &str, from: u64, entity_tag: Option<&str>) -> Result<Answer, String> {
+    fn get(
+        &self,
+        _job: &JobId,
+        grant: &Grant,
+        from: u64,
+        entity_tag: Option<&str>,
+    ) -> Result<Answer, String> {
         let mut headers = Vec::new();
         if from > 0 {
             headers.push((header::RANGE, format!("bytes={from}-")));
             // Stores ignore If-Range; If-Match they heed.
             headers.extend(entity_tag.map(|tag| (header::IF_MATCH, tag.to_owned())));
         }
-        let answer = self.call(url, &headers)?;
+        let answer = self.get_from(&grant.0, &headers)?;
         let text = |name| value(answer.headers(), &name);
         Ok(Answer {
             status: answer.status().as_u16(),
+            retry_after: retry_after(answer.headers()),
             entity_tag: text(header::ETAG),
             range: text(header::CONTENT_RANGE).and_then(|range| content_range(&range)),
             length: text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok()),
@@ -110,12 +196,41 @@ impl Http for Client {
     }
 }
 
+const BAD_URL: &str = "it is not a URL that can be fetched";
+
+fn origin(url: &str) -> Result<Origin, String> {
+    Origin::of(url).ok_or_else(|| BAD_URL.into())
+}
+
+/// The few headers that may go anywhere say which bytes are wanted.
+fn is_secret(name: &HeaderName) -> bool {
+    *name != header::RANGE && *name != header::IF_MATCH
+}
+
+fn reply(answer: Response<Body>) -> Result<Reply, String> {
+    Ok(Reply {
+        status: answer.status().as_u16(),
+        retry_after: retry_after(answer.headers()),
+        body: answer
+            .into_body()
+            .into_with_config()
+            .limit(DOCUMENT_BYTES_MAX)
+            .read_to_vec()
+            .map_err(|e| without_url(&e))?,
+    })
+}
+
 fn reader(answer: Response<Body>) -> Box<dyn Read> {
     Box::new(answer.into_body().into_reader())
 }
 
-fn value(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+fn value(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_owned())
+}
+
+/// Reads `Retry-After` in seconds (RFC 9110 §10.2.3). A date is not heeded: it takes two clocks that agree.
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    value(headers, &header::RETRY_AFTER)?.trim().parse().ok()
 }
 
 /// Reads `bytes FIRST-LAST/TOTAL` (RFC 9110 §14.4); TOTAL may be `*`.
@@ -128,8 +243,9 @@ fn content_range(text: &str) -> Option<(u64, Option<u64>)> {
 /// Some errors hold the URL, and a URL may be a grant.
 fn without_url(e: &ureq::Error) -> String {
     match e {
-        ureq::Error::BadUri(_) => "it is not a URL that can be fetched".into(),
-        ureq::Error::RequireHttpsOnly(_) => "it leads from https to http".into(),
+        ureq::Error::BadUri(_) => BAD_URL.into(),
+        ureq::Error::Rustls(tls) => tls::explain(tls),
+        ureq::Error::Io(io) => tls::inside(io).map_or_else(|| e.to_string(), tls::explain),
         e => e.to_string(),
     }
 }

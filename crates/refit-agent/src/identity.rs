@@ -3,6 +3,7 @@
 //! The key is made here and never leaves. Key, certificate, trust bundle and addresses stand in one folder that is
 //! replaced as a whole (`store.rs`): a device has the old identity or the new one, and each is usable.
 
+pub mod current;
 pub mod key;
 pub mod store;
 

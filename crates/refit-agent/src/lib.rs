@@ -39,5 +39,6 @@ pub mod job;
 pub mod journal;
 pub mod link;
 pub mod machine;
+pub mod tls;
 pub mod unpack;
 pub mod wire;

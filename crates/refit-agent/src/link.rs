@@ -1,9 +1,14 @@
 //! The connection to the server: kept, and made again when it is lost. It knows nothing of jobs.
 #![expect(clippy::disallowed_methods, reason = "it waits for a network")]
 
+pub mod back_off;
 pub mod mqtt;
+mod secure;
 
 use crate::http::Client;
+use crate::identity::current::Current;
+use crate::tls;
+use back_off::{BackOff, Lost, Then};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use std::cell::Cell;
 use std::io::{self, Read, Write};
@@ -21,12 +26,11 @@ const CONNECT: Duration = Duration::from_secs(15);
 /// A connection that lasted this long was a good one: the back-off begins anew after it.
 const LASTED: Duration = Duration::from_secs(60);
 
-/// The bounds of the back-off; each wait is drawn from all below its bound (full jitter).
-const BACK_OFF_FIRST: Duration = Duration::from_secs(1);
-const BACK_OFF_LAST: Duration = Duration::from_secs(5 * 60);
-
 /// The port of MQTT without TLS.
 const MQTT_PORT: u16 = 1883;
+
+/// The port of MQTT with TLS.
+const MQTTS_PORT: u16 = 8883;
 
 /// What the link says.
 #[derive(Debug)]
@@ -51,13 +55,15 @@ pub enum Order {
 /// Where the server is.
 #[derive(Clone, Debug)]
 pub enum Server {
-    /// Its HTTP address, which is asked for the rest.
+    /// Where the identity says, with TLS.
+    Enrolled(Arc<Current>),
+    /// The HTTP address of one that runs with `--dev`, which is asked for the rest.
     Http(String),
-    /// Its MQTT address.
+    /// The MQTT address of one that runs with `--dev`.
     Mqtt(String),
 }
 
-/// A byte stream that can be waited for. TLS will be another one.
+/// A byte stream that can be waited for.
 pub trait Stream: Read + Write + Send {
     /// Returns what to wait on.
     fn fd(&self) -> BorrowedFd<'_>;
@@ -161,25 +167,35 @@ pub fn keep(
     draw: &mut dyn FnMut(u64) -> u64,
     say: &mut dyn FnMut(Event),
 ) {
-    let client = Client::new();
-    let mut bound = BACK_OFF_FIRST;
+    let mut back_off = BackOff::default();
     let mut wait = first_wait;
     loop {
         if pause(inbox, wait) {
             return;
         }
         let begun = Instant::now();
-        let ended = connect(server, &client)
-            .and_then(|mut stream| mqtt::session(&mut stream, device, inbox, say));
-        match ended {
-            Ok(()) => return,
-            Err(reason) => say(Event::Down(reason)),
-        }
+        let ended =
+            connect(server).and_then(|mut stream| mqtt::session(&mut *stream, device, inbox, say));
+        let Err(lost) = ended else {
+            return;
+        };
         if begun.elapsed() >= LASTED {
-            bound = BACK_OFF_FIRST;
+            back_off.lasted();
         }
-        wait = Duration::from_millis(draw(bound.as_millis() as u64));
-        bound = (bound * 2).min(BACK_OFF_LAST);
+        wait = back_off.next(lost.then, draw);
+        say(Event::Down(told(lost, wait)));
+    }
+}
+
+fn told(lost: Lost, wait: Duration) -> String {
+    let Lost { reason, then } = lost;
+    let minutes = wait.as_secs() / 60;
+    match then {
+        Then::Again => reason,
+        Then::Busy(_) => format!("{reason}; trying again in {} s", wait.as_secs()),
+        Then::Revoked => format!(
+            "{reason}. Nothing is deleted, what runs goes on; trying again in {minutes} minutes"
+        ),
     }
 }
 
@@ -201,44 +217,87 @@ fn pause(inbox: &Inbox, time: Duration) -> bool {
     }
 }
 
-fn connect(server: &Server, client: &Client) -> Result<TcpStream, String> {
-    let address = match server {
-        Server::Mqtt(address) => address.clone(),
-        Server::Http(base) => ask(base, client)?,
-    };
+fn connect(server: &Server) -> Result<Box<dyn Stream>, Lost> {
+    match server {
+        Server::Mqtt(address) => plain(address),
+        Server::Http(base) => plain(&ask(base)?),
+        Server::Enrolled(current) => {
+            let bearer = current.get();
+            let address = with_port(&bearer.identity.mqtt, MQTTS_PORT);
+            let (host, _) = address.rsplit_once(':').unwrap_or_default();
+            let socket = dial(&address)?;
+            let secure = secure::Secure::connect(socket, host, &bearer.tls)
+                .map_err(|e| lost(&format!("cannot connect to {address}"), &e))?;
+            Ok(Box::new(secure))
+        }
+    }
+}
+
+fn plain(address: &str) -> Result<Box<dyn Stream>, Lost> {
+    let address = with_port(address, MQTT_PORT);
+    let socket = dial(&address)?;
+    socket
+        .set_nonblocking(true)
+        .map_err(|e| format!("cannot connect to {address}: {e}"))?;
+    Ok(Box::new(socket))
+}
+
+fn dial(address: &str) -> Result<TcpStream, Lost> {
     let failed = |e: io::Error| format!("cannot connect to {address}: {e}");
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for socket in with_port(&address).to_socket_addrs().map_err(failed)? {
+    for socket in address.to_socket_addrs().map_err(failed)? {
         match TcpStream::connect_timeout(&socket, CONNECT) {
             Ok(stream) => {
                 stream.set_nodelay(true).map_err(failed)?;
-                stream.set_nonblocking(true).map_err(failed)?;
                 return Ok(stream);
             }
             Err(e) => last = e,
         }
     }
-    Err(failed(last))
+    Err(failed(last).into())
 }
 
-fn with_port(address: &str) -> String {
+/// Says what an error of a stream means.
+fn lost(what: &str, e: &io::Error) -> Lost {
+    match tls::inside(e) {
+        None => format!("{what}: {e}").into(),
+        Some(said) => Lost {
+            reason: format!("{what}: {}", tls::explain(said)),
+            then: if tls::revoked(said) {
+                Then::Revoked
+            } else {
+                Then::Again
+            },
+        },
+    }
+}
+
+fn with_port(address: &str, port: u16) -> String {
     let has_port = address
         .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        .is_some_and(|(host, port)| port.parse::<u16>().is_ok() && !host.ends_with(':'));
     if has_port {
         address.into()
     } else {
-        format!("{address}:{MQTT_PORT}")
+        format!("{address}:{port}")
     }
 }
 
 /// Asks the server for its MQTT address.
-fn ask(base: &str, client: &Client) -> Result<String, String> {
+fn ask(base: &str) -> Result<String, Lost> {
     let url = format!("{}/device/v1/bootstrap", base.trim_end_matches('/'));
-    let document = client
+    let reply = Client::new()?
         .document(&url)
         .map_err(|e| format!("cannot ask {url}: {e}"))?;
-    let document: serde_json::Value = serde_json::from_slice(&document)
+    if reply.status != 200 {
+        let then = match reply.status {
+            429 | 503 => Then::Busy(reply.retry_after.map(Duration::from_secs)),
+            _ => Then::Again,
+        };
+        let reason = format!("{url} answered HTTP {}", reply.status);
+        return Err(Lost { reason, then });
+    }
+    let document: serde_json::Value = serde_json::from_slice(&reply.body)
         .map_err(|_| format!("{url} did not answer with JSON: is it a Refit server?"))?;
     let address = document
         .get("mqtt")
@@ -247,7 +306,9 @@ fn ask(base: &str, client: &Client) -> Result<String, String> {
     match address.split_once("://") {
         Some(("mqtt", address)) => Ok(address.trim_end_matches('/').into()),
         _ => Err(format!(
-            "{url} names no MQTT address that this agent can use ({address:?})"
-        )),
+            "{url} names no MQTT address that this agent can use ({address:?}): enrol the device if the server \
+             runs without --dev"
+        )
+        .into()),
     }
 }

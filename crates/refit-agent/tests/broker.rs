@@ -20,8 +20,19 @@ pub(crate) struct Broker {
     process: Child,
 }
 
+/// The certificates of a broker that speaks TLS and asks each client for one.
+pub(crate) struct Certificates {
+    pub(crate) authority: String,
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
 impl Broker {
     pub(crate) fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    pub(crate) fn start_with(certificates: Option<&Certificates>) -> Self {
         // Another program may take the port between the look and the start: then another is tried.
         for _ in 0..10 {
             let port = TcpListener::bind("127.0.0.1:0")
@@ -30,7 +41,8 @@ impl Broker {
                 .unwrap()
                 .port();
             let home = TempDir::new().unwrap();
-            let process = launch(&home, port);
+            configure(&home, port, certificates);
+            let process = launch(&home);
             let mut broker = Self {
                 port,
                 home,
@@ -53,7 +65,7 @@ impl Broker {
     }
 
     pub(crate) fn restart(&mut self) {
-        self.process = launch(&self.home, self.port);
+        self.process = launch(&self.home);
         assert!(self.answers(), "mosquitto does not start again");
     }
 
@@ -69,14 +81,32 @@ impl Broker {
     }
 }
 
-fn launch(home: &TempDir, port: u16) -> Child {
+fn configure(home: &TempDir, port: u16, certificates: Option<&Certificates>) {
     let path = home.path().join("mosquitto.conf");
-    let mut file = std::fs::File::create(&path).unwrap();
+    let mut file = std::fs::File::create(path).unwrap();
     writeln!(
         file,
         "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false"
     )
     .unwrap();
+    let Some(certificates) = certificates else {
+        return;
+    };
+    // It drops to a user of its own, who must be able to read them.
+    writeln!(file, "user root\nrequire_certificate true").unwrap();
+    for (name, text) in [
+        ("cafile", &certificates.authority),
+        ("certfile", &certificates.certificate),
+        ("keyfile", &certificates.key),
+    ] {
+        let path = home.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        writeln!(file, "{name} {}", path.display()).unwrap();
+    }
+}
+
+fn launch(home: &TempDir) -> Child {
+    let path = home.path().join("mosquitto.conf");
     let program = if std::path::Path::new("/usr/sbin/mosquitto").exists() {
         "/usr/sbin/mosquitto"
     } else {

@@ -30,7 +30,7 @@ impl Bench {
             home: TempDir::new().unwrap(),
             depot: Depot::start(made.bytes.clone()),
             made,
-            client: Client::new(),
+            client: Client::new().unwrap(),
             told: Vec::new(),
         }
     }

@@ -85,11 +85,12 @@ impl Read for Slow {
 struct Depot(BTreeMap<String, Vec<u8>>);
 
 impl Http for Depot {
-    fn get(&self, url: &str, from: u64, _: Option<&str>) -> Result<Answer, String> {
-        let bytes = self.0[url.split('?').next().unwrap()].clone();
+    fn get(&self, _: &JobId, grant: &Grant, from: u64, _: Option<&str>) -> Result<Answer, String> {
+        let bytes = self.0[grant.0.split('?').next().unwrap()].clone();
         let rest = bytes[from as usize..].to_vec();
         Ok(Answer {
             status: if from > 0 { 206 } else { 200 },
+            retry_after: None,
             entity_tag: Some("\"tag\"".into()),
             range: Some((from, Some(bytes.len() as u64))),
             length: Some(rest.len() as u64),

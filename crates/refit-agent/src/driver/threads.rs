@@ -1,12 +1,13 @@
 //! The other threads: the link, the work, the signals, and the operator's command for other state.
 
 use super::log::say;
-use super::{News, Start, seed};
+use super::who::Who;
+use super::{News, Start, now, seed};
 use crate::files::Files;
 use crate::hands::Hands;
 use crate::health::HealthCommand;
-use crate::http::Client;
 use crate::installer::Tree;
+use crate::link::back_off::first;
 use crate::link::{self, Orders};
 use crate::machine::effect::Effect;
 use crate::machine::state::Chance;
@@ -26,16 +27,16 @@ pub(super) struct Link {
     pub(super) closed: Receiver<()>,
 }
 
-pub(super) fn start_link(start: &Start, news: Sender<News>) -> Result<Link, String> {
+pub(super) fn start_link(start: &Start, who: &Who, news: Sender<News>) -> Result<Link, String> {
     let (give, inbox) = link::orders().map_err(|e| format!("no queue for the link: {e}"))?;
     let (sender, closed) = channel();
-    let (device, server) = (start.device.clone(), start.server.clone());
+    let (device, server) = (who.device.clone(), who.server.clone());
     let mut chance = Chance {
         seed: seed()?,
         drawn: 0,
     };
-    let spread = start.settings.connect_spread.as_millis() as u64;
-    let first = Duration::from_millis(share(device.as_str()).checked_rem(spread).unwrap_or(0));
+    let since_boot = Duration::from_millis(now().mono.0);
+    let first = first(device.as_str(), since_boot, start.settings.connect_spread);
     thread::spawn(move || {
         let mut say = |event| drop(news.send(News::Link(event)));
         let mut draw = |end| chance.below(end);
@@ -53,6 +54,7 @@ pub(super) struct Worker {
 
 pub(super) fn start_worker(
     start: &Start,
+    who: &Who,
     files: Arc<dyn Files>,
     tree: Tree,
     stop: Arc<AtomicBool>,
@@ -61,7 +63,7 @@ pub(super) fn start_worker(
     let hands = Hands {
         files,
         installer: Arc::new(tree),
-        http: Arc::new(Client::new()),
+        http: Arc::new(who.client.clone()),
         health: Arc::new(HealthCommand {
             configured: start.settings.health.clone(),
             stop,
@@ -80,12 +82,6 @@ pub(super) fn start_worker(
         tasks,
         stop_fetch: Arc::new(AtomicBool::new(false)),
     }
-}
-
-/// A number that is always the same for a device, and spreads devices evenly (FNV-1a).
-fn share(device: &str) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    device.bytes().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 /// SIGTERM and SIGINT end the agent in good order.

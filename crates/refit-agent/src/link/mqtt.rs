@@ -3,7 +3,8 @@
 //! One loop on one socket that does not block; it sleeps until there is something to read, to write or to do.
 //! Every message is acknowledged when it is handed on: the replica is the queue, and sends again what matters.
 
-use super::{Event, Inbox, Kind, Order, Stream};
+use super::back_off::{Lost, Then};
+use super::{Event, Inbox, Kind, Order, Stream, lost};
 use refit_packet::{
     Connect, Delivery, Disconnect, Filters, Frame, Packet, PacketId, Properties, Property, PubAck,
     Publish, PublishParts, Qos, ReasonCode, Subscribe, Subscription, Version, decode_from_server,
@@ -38,12 +39,13 @@ pub fn session(
     device: &str,
     inbox: &Inbox,
     say: &mut dyn FnMut(Event),
-) -> Result<(), String> {
+) -> Result<(), Lost> {
     let mut session = Session {
         device,
         stage: Stage::Connecting,
         received: Vec::new(),
         sending: Vec::new(),
+        held: false,
         early: Vec::new(),
         last_id: SUBSCRIBE_ID,
         unanswered: 0,
@@ -55,7 +57,7 @@ pub fn session(
     session.connect()?;
     loop {
         session.flush(stream)?;
-        session.fill(stream)?;
+        let more = session.fill(stream)?;
         while let Some(length) = session.whole()? {
             let packet: Vec<u8> = session.received.drain(..length).collect();
             session.take(&packet, inbox, say)?;
@@ -66,9 +68,12 @@ pub fn session(
         }
         session.keep_alive()?;
         session.flush(stream)?;
-        let flags = match session.sending.is_empty() {
-            true => PollFlags::IN,
-            false => PollFlags::IN | PollFlags::OUT,
+        if more {
+            continue; // what TLS has read already, no socket tells of
+        }
+        let flags = match session.held {
+            false => PollFlags::IN,
+            true => PollFlags::IN | PollFlags::OUT,
         };
         inbox
             .wait(Some((stream, flags)), session.next_due())
@@ -88,6 +93,8 @@ struct Session<'a> {
     stage: Stage,
     received: Vec<u8>,
     sending: Vec<u8>,
+    /// Whether the stream took less than there is to send.
+    held: bool,
     /// Messages that came before the subscription was answered.
     early: Vec<Event>,
     last_id: PacketId,
@@ -137,17 +144,15 @@ impl Session<'_> {
         packet: &[u8],
         inbox: &Inbox,
         say: &mut dyn FnMut(Event),
-    ) -> Result<(), String> {
+    ) -> Result<(), Lost> {
         let packet = decode_from_server(packet, Version::V5)
             .map_err(|e| format!("the server sent what is no MQTT: {e}"))?;
         match (packet, self.stage) {
             (Packet::ConnAck(answer), Stage::Connecting) => self.connected(&answer),
             (Packet::SubAck(answer), Stage::Subscribing) => {
                 if let Some(code) = answer.codes.iter().find(|code| code.is_failure()) {
-                    return Err(format!(
-                        "the server refused a subscription: {}",
-                        code.meaning()
-                    ));
+                    let meaning = code.meaning();
+                    return Err(format!("the server refused a subscription: {meaning}").into());
                 }
                 self.stage = Stage::Up;
                 self.deadline = None;
@@ -156,7 +161,7 @@ impl Session<'_> {
                 self.early.drain(..).for_each(say);
                 Ok(())
             }
-            (Packet::Publish(message), _) => self.message(&message, say),
+            (Packet::Publish(message), _) => Ok(self.message(&message, say)?),
             (Packet::PubAck(_), Stage::Up) => {
                 // A refusal comes as `rejected` too, or the update is repeated in its time.
                 self.unanswered = self.unanswered.saturating_sub(1);
@@ -166,11 +171,12 @@ impl Session<'_> {
                 self.deadline = None;
                 Ok(())
             }
-            (Packet::Disconnect(end), _) => Err(format!(
-                "the server closed the connection: {}",
-                why(end.reason, &end.properties)
+            (Packet::Disconnect(end), _) => Err(refused(
+                "the server closed the connection",
+                end.reason,
+                &end.properties,
             )),
-            (packet, stage) => Err(format!("the server sent {packet:?} while {stage:?}")),
+            (packet, stage) => Err(format!("the server sent {packet:?} while {stage:?}").into()),
         }
     }
 
@@ -194,10 +200,10 @@ impl Session<'_> {
         }
     }
 
-    fn connected(&mut self, answer: &refit_packet::ConnAck<'_>) -> Result<(), String> {
+    fn connected(&mut self, answer: &refit_packet::ConnAck<'_>) -> Result<(), Lost> {
         if answer.reason.is_failure() {
-            let why = why(answer.reason, &answer.properties);
-            return Err(format!("the server refused the connection: {why}"));
+            let what = "the server refused the connection";
+            return Err(refused(what, answer.reason, &answer.properties));
         }
         if let Some(seconds) = answer.properties.server_keep_alive() {
             self.keep_alive = Duration::from_secs(u64::from(seconds));
@@ -205,7 +211,7 @@ impl Session<'_> {
         if let Some(most) = answer.properties.receive_maximum() {
             self.unanswered_max = most.get();
         }
-        self.subscribe()
+        Ok(self.subscribe()?)
     }
 
     /// Takes orders as far as the server allows. Tells whether one was to close.
@@ -287,37 +293,65 @@ impl Session<'_> {
         }
     }
 
-    fn fill(&mut self, stream: &mut dyn Stream) -> Result<(), String> {
+    /// Reads what is there. Tells whether there may be more.
+    fn fill(&mut self, stream: &mut dyn Stream) -> Result<bool, Lost> {
         let mut chunk = [0; 4096];
         loop {
             match stream.read(&mut chunk) {
                 Ok(0) => return Err("the server closed the connection".into()),
                 Ok(count) => self.received.extend_from_slice(&chunk[..count]),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => return Err(format!("the connection was lost: {e}")),
+                Err(e) => return Err(lost("the connection was lost", &e)),
             }
             if self.received.len() > PACKET_BYTES_MAX as usize {
-                return Ok(()); // what is here is worked off first
+                return Ok(true); // what is here is worked off first
             }
         }
     }
 
-    fn flush(&mut self, stream: &mut dyn Stream) -> Result<(), String> {
-        while !self.sending.is_empty() {
-            match stream.write(&self.sending) {
+    fn flush(&mut self, stream: &mut dyn Stream) -> Result<(), Lost> {
+        self.held = false;
+        loop {
+            let sent = match self.sending.is_empty() {
+                true => stream.flush().map(|()| 0),
+                false => stream.write(&self.sending),
+            };
+            match sent {
+                Ok(_) if self.sending.is_empty() => return Ok(()),
                 Ok(count) => drop(self.sending.drain(..count)),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    self.held = true;
+                    return Ok(());
+                }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => return Err(format!("the connection was lost: {e}")),
+                Err(e) => return Err(lost("the connection was lost", &e)),
             }
         }
-        Ok(())
     }
 }
 
 fn topic(device: &str, kind: Kind) -> String {
     format!("{}/{device}/{}", refit_protocol::topic::ROOT, kind.path())
+}
+
+/// Says what a refusal means.
+fn refused(what: &str, reason: ReasonCode, properties: &Properties<'_>) -> Lost {
+    let why = why(reason, properties);
+    let then = match reason {
+        ReasonCode::SERVER_BUSY
+        | ReasonCode::CONNECTION_RATE_EXCEEDED
+        | ReasonCode::QUOTA_EXCEEDED => Then::Busy(None),
+        ReasonCode::BANNED => Then::Revoked,
+        _ => Then::Again,
+    };
+    let reason = match then {
+        Then::Revoked => {
+            format!("{what}: {why}: this device was revoked; enrol it again with a new token")
+        }
+        Then::Again | Then::Busy(_) => format!("{what}: {why}"),
+    };
+    Lost { reason, then }
 }
 
 fn why(reason: ReasonCode, properties: &Properties<'_>) -> String {

@@ -9,9 +9,10 @@ use refit_agent::files::fragile::Fragile;
 use refit_agent::hands::Hands;
 use refit_agent::health::Health;
 use refit_agent::installer::{InstallError, Tree};
-use refit_agent::job::Release;
+use refit_agent::job::{Grant, Release};
 use refit_agent::unpack::Limits;
 use refit_protocol::digest::Digest;
+use refit_protocol::job::JobId;
 use refit_protocol::software_url::depot_digest;
 
 use crate::coverage::Fault;
@@ -59,9 +60,10 @@ impl Store {
 }
 
 impl Http for Store {
-    fn get(&self, url: &str, from: u64, _: Option<&str>) -> Result<Answer, String> {
+    fn get(&self, _: &JobId, grant: &Grant, from: u64, _: Option<&str>) -> Result<Answer, String> {
         let weather = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(mut bytes) = depot_digest(url).and_then(|digest| Releases::bytes(&digest)) else {
+        let Some(mut bytes) = depot_digest(&grant.0).and_then(|digest| Releases::bytes(&digest))
+        else {
             return Ok(answer(404, None, Vec::new(), false));
         };
         let length = bytes.len() as u64;
@@ -90,6 +92,7 @@ impl Http for Store {
 fn answer(status: u16, range: Option<(u64, Option<u64>)>, bytes: Vec<u8>, breaks: bool) -> Answer {
     Answer {
         status,
+        retry_after: None,
         entity_tag: Some("\"it\"".into()),
         range,
         length: None,
