@@ -9,6 +9,7 @@
 )]
 
 pub mod access;
+pub mod answers;
 pub mod crash;
 pub mod jobs;
 pub mod races;

@@ -1,8 +1,8 @@
 //! Where are the records, and are they durable?
 //!
 //! In and out: [`Operation`](store::Operation)s decided elsewhere go in, in batches; one
-//! [`Outcome`](store::Outcome) for each comes out when the whole batch is durable, never before. Records, histories
-//! and releases are read beside it through [`Reader`](reader::Reader)s.
+//! [`Outcome`](store::Outcome) for each comes out when the whole batch is durable, never before. Records, histories,
+//! releases and kept answers are read beside it through [`Reader`](reader::Reader)s.
 //!
 //! Absent on purpose: decisions. A store does not know what a device should be told; it knows whether a record still
 //! is the one that a decision was made from. No SQL and no transaction leave this room.
@@ -16,6 +16,7 @@
 //! equal a recount (`conformance/jobs.rs`); the log stays short (`tests/queue.rs`).
 
 pub mod access;
+pub mod answer;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod reader;

@@ -8,6 +8,7 @@ use refit_protocol::time::Timestamp;
 use refit_replica::record::JobEntry;
 
 use crate::access::{SessionRow, TokenRow, UserRow};
+use crate::answer::Answer;
 use crate::release::Release;
 use crate::store::{Failure, Stored};
 
@@ -74,6 +75,14 @@ pub trait Reader: Send {
 
     /// Lists all sessions, in no order; some may have expired.
     fn sessions(&mut self) -> Result<Vec<SessionRow>, Failure>;
+
+    /// Returns what was answered to a caller under a key, unless that was before `since`.
+    fn answer(
+        &mut self,
+        caller: &str,
+        key: &str,
+        since: Timestamp,
+    ) -> Result<Option<Answer>, Failure>;
 
     /// Returns a small fact about the installation.
     fn meta(&mut self, key: &str) -> Result<Option<String>, Failure>;

@@ -11,6 +11,7 @@
 //! single commits slow and do not report their errors.
 
 mod access;
+mod answer;
 mod checkpoint;
 mod encode;
 mod fault;
@@ -30,6 +31,7 @@ use refit_protocol::limits::EPOCH_MAX;
 use refit_protocol::time::Timestamp;
 
 use crate::access::{AccessChange, AccessOutcome};
+use crate::answer::{Answer, Keeping};
 use crate::reader::Reader;
 use crate::release::{Added, NewRelease, Removed};
 use crate::sqlite::fault::{Condition, unreadable};
@@ -235,6 +237,11 @@ impl Store for SqliteStore {
                 .execute((key, value))
                 .map(drop)
         })
+    }
+
+    fn keep_answer(&self, new: Answer, keeping: Keeping) -> Result<(), Failure> {
+        self.queue()?
+            .act(move |connection| answer::keep(connection, &new, keeping))
     }
 
     fn epoch(&self) -> u16 {

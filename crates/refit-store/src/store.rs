@@ -12,6 +12,7 @@ use refit_protocol::time::Timestamp;
 use refit_replica::record::{JobEntry, Record};
 
 use crate::access::{AccessChange, AccessOutcome};
+use crate::answer::{Answer, Keeping};
 use crate::reader::Reader;
 use crate::release::{Added, NewRelease, Removed};
 use crate::stats::Stats;
@@ -48,6 +49,9 @@ pub trait Store: Send + Sync {
 
     /// Sets a small fact about the installation, and waits until it is durable.
     fn put_meta(&self, key: &str, value: &str) -> Result<(), Failure>;
+
+    /// Keeps what was answered under a key, forgets what is too old or too much, and waits until that is durable.
+    fn keep_answer(&self, answer: Answer, keeping: Keeping) -> Result<(), Failure>;
 
     /// Returns how often this store was restored from a copy: the high bits of every version (semantics 22, 34).
     fn epoch(&self) -> u16;

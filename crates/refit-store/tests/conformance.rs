@@ -63,6 +63,10 @@ holds! {
         sessions_end_with_what_they_stand_on
         sessions_are_bounded
     ;
+    answers:
+        an_answer_is_found_again
+        answers_are_bounded_in_time_and_number
+    ;
     crash:
         a_restart_keeps_all_that_was_acknowledged
         closing_answers_what_was_submitted

@@ -12,10 +12,12 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use serde_json::{Map, Value};
 
 use crate::access::{SessionRow, TokenRow, UserRow};
+use crate::answer::Answer;
 use crate::reader::{Counts, Desires, DeviceRow, JobNumber, JobRow, Reader};
 use crate::release::Release;
 use crate::sqlite::Shared;
 use crate::sqlite::access;
+use crate::sqlite::answer;
 use crate::sqlite::fault::unreadable as failed;
 use crate::sqlite::release::{self, device_id, unreadable};
 use crate::sqlite::row::{self, Control, Unreadable};
@@ -194,6 +196,21 @@ impl Reader for SqliteReader {
 
     fn sessions(&mut self) -> Result<Vec<SessionRow>, Failure> {
         self.list(access::SESSIONS, (), access::session)
+    }
+
+    fn answer(
+        &mut self,
+        caller: &str,
+        key: &str,
+        since: Timestamp,
+    ) -> Result<Option<Answer>, Failure> {
+        let sql = format!(
+            "SELECT {} FROM answer WHERE caller = ?1 AND key = ?2 AND at >= ?3",
+            answer::COLUMNS
+        );
+        let since = since.0.cast_signed();
+        let found = self.list(&sql, (caller, key, since), answer::read)?;
+        Ok(found.into_iter().next())
     }
 
     fn meta(&mut self, key: &str) -> Result<Option<String>, Failure> {
