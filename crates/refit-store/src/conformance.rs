@@ -11,6 +11,7 @@
 pub mod access;
 pub mod answers;
 pub mod crash;
+pub mod identity;
 pub mod jobs;
 pub mod races;
 pub mod records;

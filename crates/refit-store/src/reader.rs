@@ -1,6 +1,7 @@
 //! What can be asked of a store. Lists are read page by page, each page after the last key of the one before, so
 //! that they stay right while records come and change, and cost the same at the end as at the beginning.
 
+use refit_protocol::claim::ClaimId;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
 use refit_protocol::job::{JobId, Status};
@@ -9,6 +10,9 @@ use refit_replica::record::JobEntry;
 
 use crate::access::{SessionRow, TokenRow, UserRow};
 use crate::answer::Answer;
+use crate::identity::{
+    BarredRows, CertificateRow, ClaimRow, IdentityRow, IssuerCount, TrustCount, TrustRow,
+};
 use crate::release::Release;
 use crate::store::{Failure, Stored};
 
@@ -83,6 +87,30 @@ pub trait Reader: Send {
         key: &str,
         since: Timestamp,
     ) -> Result<Option<Answer>, Failure>;
+
+    /// Lists all claim tokens, the newest first.
+    fn claims(&mut self) -> Result<Vec<ClaimRow>, Failure>;
+
+    /// Returns a claim token.
+    fn claim(&mut self, id: ClaimId) -> Result<Option<ClaimRow>, Failure>;
+
+    /// Returns what is known of a device's identity.
+    fn identity(&mut self, device: &DeviceId) -> Result<Option<IdentityRow>, Failure>;
+
+    /// Lists the certificates of a device, the newest first.
+    fn certificates_of(&mut self, device: &DeviceId) -> Result<Vec<CertificateRow>, Failure>;
+
+    /// Returns all devices and certificates that must be refused.
+    fn barred(&mut self) -> Result<BarredRows, Failure>;
+
+    /// Lists the trust bundles, the newest first.
+    fn trust(&mut self, limit: usize) -> Result<Vec<TrustRow>, Failure>;
+
+    /// Tells how many certificates of each issuer are in use at this time.
+    fn issuers(&mut self, at: Timestamp) -> Result<Vec<IssuerCount>, Failure>;
+
+    /// Tells how many of the devices that were seen since then reported which trust bundle. It reads all of them.
+    fn trust_counts(&mut self, since: Timestamp) -> Result<Vec<TrustCount>, Failure>;
 
     /// Returns a small fact about the installation.
     fn meta(&mut self, key: &str) -> Result<Option<String>, Failure>;

@@ -15,6 +15,7 @@ mod answer;
 mod checkpoint;
 mod encode;
 mod fault;
+mod identity;
 mod lock;
 mod read;
 mod release;
@@ -32,6 +33,7 @@ use refit_protocol::time::Timestamp;
 
 use crate::access::{AccessChange, AccessOutcome};
 use crate::answer::{Answer, Keeping};
+use crate::identity::{IdentityChange, IdentityOutcome};
 use crate::reader::Reader;
 use crate::release::{Added, NewRelease, Removed};
 use crate::sqlite::fault::{Condition, unreadable};
@@ -225,6 +227,11 @@ impl Store for SqliteStore {
         let id = id.to_owned();
         self.queue()?
             .act(move |connection| access::note_use(connection, &id, at))
+    }
+
+    fn change_identity(&self, change: IdentityChange) -> Result<IdentityOutcome, Failure> {
+        self.queue()?
+            .act(move |connection| identity::change(connection, &change))
     }
 
     fn put_meta(&self, key: &str, value: &str) -> Result<(), Failure> {

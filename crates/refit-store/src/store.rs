@@ -13,6 +13,7 @@ use refit_replica::record::{JobEntry, Record};
 
 use crate::access::{AccessChange, AccessOutcome};
 use crate::answer::{Answer, Keeping};
+use crate::identity::{IdentityChange, IdentityOutcome};
 use crate::reader::Reader;
 use crate::release::{Added, NewRelease, Removed};
 use crate::stats::Stats;
@@ -46,6 +47,9 @@ pub trait Store: Send + Sync {
 
     /// Notes when a token was last used, and waits until that is durable.
     fn note_token_use(&self, id: &str, at: Timestamp) -> Result<(), Failure>;
+
+    /// Changes who is a device, and waits until that is durable.
+    fn change_identity(&self, change: IdentityChange) -> Result<IdentityOutcome, Failure>;
 
     /// Sets a small fact about the installation, and waits until it is durable.
     fn put_meta(&self, key: &str, value: &str) -> Result<(), Failure>;

@@ -67,6 +67,19 @@ holds! {
         an_answer_is_found_again
         answers_are_bounded_in_time_and_number
     ;
+    identity:
+        what_was_enrolled_is_kept
+        of_a_hundred_that_race_as_many_succeed_as_the_token_says
+        the_same_key_again_gets_the_same_certificate
+        an_id_gets_one_key
+        a_token_that_is_no_good_says_why
+        what_is_revoked_stays_revoked
+        a_retired_device_stays_out
+        a_certificate_is_renewed_to_one_key
+        a_certificate_that_was_forgotten_can_be_renewed
+        ids_can_be_registered_first
+        trust_is_numbered_and_counted
+    ;
     crash:
         a_restart_keeps_all_that_was_acknowledged
         closing_answers_what_was_submitted

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use refit_protocol::claim::ClaimId;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::diff::SOFTWARE_URL;
 use refit_protocol::digest::Digest;
@@ -13,12 +14,16 @@ use serde_json::{Map, Value};
 
 use crate::access::{SessionRow, TokenRow, UserRow};
 use crate::answer::Answer;
+use crate::identity::{
+    BarredRows, CertificateRow, ClaimRow, IdentityRow, IssuerCount, TrustCount, TrustRow,
+};
 use crate::reader::{Counts, Desires, DeviceRow, JobNumber, JobRow, Reader};
 use crate::release::Release;
 use crate::sqlite::Shared;
 use crate::sqlite::access;
 use crate::sqlite::answer;
 use crate::sqlite::fault::unreadable as failed;
+use crate::sqlite::identity;
 use crate::sqlite::release::{self, device_id, unreadable};
 use crate::sqlite::row::{self, Control, Unreadable};
 use crate::store::{DeviceKey, Failure, Stored};
@@ -211,6 +216,56 @@ impl Reader for SqliteReader {
         let since = since.0.cast_signed();
         let found = self.list(&sql, (caller, key, since), answer::read)?;
         Ok(found.into_iter().next())
+    }
+
+    fn claims(&mut self) -> Result<Vec<ClaimRow>, Failure> {
+        self.list(identity::CLAIMS, (), identity::claim)
+    }
+
+    fn claim(&mut self, id: ClaimId) -> Result<Option<ClaimRow>, Failure> {
+        let found = self.list(identity::CLAIM, [id.0], identity::claim)?;
+        Ok(found.into_iter().next())
+    }
+
+    fn identity(&mut self, device: &DeviceId) -> Result<Option<IdentityRow>, Failure> {
+        let found = self.list(identity::IDENTITY, [device.as_str()], identity::identity)?;
+        Ok(found.into_iter().next())
+    }
+
+    fn certificates_of(&mut self, device: &DeviceId) -> Result<Vec<CertificateRow>, Failure> {
+        let sql = identity::certificates(identity::CERTIFICATES_OF);
+        self.list(&sql, [device.as_str()], identity::certificate)
+    }
+
+    fn barred(&mut self) -> Result<BarredRows, Failure> {
+        let moment = self.ready()?.unchecked_transaction().map_err(failed)?;
+        let devices = list(
+            &moment,
+            identity::BARRED_DEVICES,
+            (),
+            identity::barred_device,
+        );
+        let devices = devices.map_err(failed)?;
+        let certificates = list(&moment, identity::BARRED_CERTIFICATES, (), identity::digest);
+        let certificates = certificates.map_err(failed)?;
+        moment.finish().map_err(failed)?;
+        Ok(BarredRows {
+            devices,
+            certificates,
+        })
+    }
+
+    fn trust(&mut self, limit: usize) -> Result<Vec<TrustRow>, Failure> {
+        self.list(identity::TRUST, [at_most(limit)], identity::trust)
+    }
+
+    fn issuers(&mut self, at: Timestamp) -> Result<Vec<IssuerCount>, Failure> {
+        self.list(identity::ISSUERS, [at.0.cast_signed()], identity::issuer)
+    }
+
+    fn trust_counts(&mut self, since: Timestamp) -> Result<Vec<TrustCount>, Failure> {
+        let since = since.0.cast_signed();
+        self.list(identity::TRUST_COUNTS, [since], identity::trust_count)
     }
 
     fn meta(&mut self, key: &str) -> Result<Option<String>, Failure> {
