@@ -6,11 +6,12 @@ use std::process::Command;
 use crate::run::{program, root, run};
 
 /// What `--outside` needs: the command, and the Debian package that has it.
-const OUTSIDE: [(&str, &str); 4] = [
+const OUTSIDE: [(&str, &str); 5] = [
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("strace", "strace"),
     ("curl", "curl"),
+    ("openssl", "openssl"),
 ];
 
 /// Names every missing part at once.

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::Path;
 
 /// The arrows: a room, and the rooms that it may use. Test benches may use anything.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("refit-protocol", &[]),
     ("refit-packet", &[]),
     ("refit-replica", &["refit-protocol"]),
     ("refit-access", &["refit-protocol"]),
     ("refit-identity", &["refit-protocol"]),
+    ("refit-tls", &[]),
     ("refit-depot", &["refit-protocol"]),
     ("refit-store", &["refit-protocol", "refit-replica"]),
     (
@@ -24,6 +25,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "refit-packet",
             "refit-protocol",
             "refit-replica",
+            "refit-tls",
         ],
     ),
     (
@@ -37,6 +39,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "refit-protocol",
             "refit-replica",
             "refit-store",
+            "refit-tls",
         ],
     ),
     ("refit-agent", &["refit-packet", "refit-protocol"]),
