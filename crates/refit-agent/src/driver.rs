@@ -20,17 +20,16 @@ use crate::machine::effect::{Effect, Facts};
 use crate::machine::input::Input;
 use crate::machine::state::{Policy, State};
 use crate::machine::{Waking, next_due, step, wake};
+use crate::root::Lock;
 use crate::unpack::Limits;
 use crate::wire;
 use log::{say, told};
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
 use refit_protocol::time::{Monotonic, Now, Timestamp};
-use rustix::fs::{FlockOperation, flock};
 use rustix::time::{ClockId, clock_gettime};
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -62,8 +61,9 @@ enum News {
 /// Runs the agent until SIGTERM or SIGINT. `Err` says, in a line, why it cannot go on.
 pub fn run(start: Start) -> Result<(), String> {
     let files: Arc<dyn Files> = Arc::new(Real);
+    let mut lock = Lock::take(&start.root)?;
     let who = who::known(&start, &*files)?;
-    let _lock = lock(&start.root, &who.device)?;
+    lock.claim(&who.device, &start.root)?;
     let shown = start.root.display();
     let (journal, entry) = Journal::open(&*files, &start.root)
         .map_err(|e| format!("the journal in {shown} cannot be read: {e}"))?;
@@ -225,38 +225,6 @@ fn waking(start: &Start, entry: Entry, running: Option<Digest>) -> Result<Waking
 
 fn seed() -> Result<u64, String> {
     getrandom::u64().map_err(|e| format!("the system gives no random numbers: {e}"))
-}
-
-/// Two agents in one root would undo each other's work, and another device's journal is not this one's: the lock file
-/// holds the ID of the device whose root it is.
-fn lock(root: &Path, device: &DeviceId) -> Result<File, String> {
-    let shown = root.display();
-    let cannot = |e: std::io::Error| format!("the root {shown} cannot be used: {e}");
-    fs::create_dir_all(root).map_err(cannot)?;
-    let mut file = File::options()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(root.join("lock"))
-        .map_err(cannot)?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Err(format!(
-            "another refit-agent runs in {shown}: stop it, or give this one another --root"
-        ));
-    }
-    let mut owner = String::new();
-    file.read_to_string(&mut owner).map_err(cannot)?;
-    match owner.trim() {
-        "" => file.write_all(device.as_str().as_bytes()).map_err(cannot)?,
-        owner if owner == device.as_str() => {}
-        owner => {
-            return Err(format!(
-                "the root {shown} is that of the device {owner}: give this one another --root"
-            ));
-        }
-    }
-    Ok(file)
 }
 
 /// Both clocks. The one for deadlines counts while the device sleeps: an agreement ages then too.

@@ -40,6 +40,9 @@ const REDIRECTS_MAX: u32 = 5;
 /// The longest document that is read whole, in bytes: a trust bundle is the longest.
 const DOCUMENT_BYTES_MAX: u64 = 256 * 1024;
 
+/// As much as is shown of what a server says of its refusal.
+const PROBLEM_CHARACTERS_MAX: usize = 500;
+
 /// A client.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -65,6 +68,26 @@ pub struct Reply {
     pub retry_after: Option<u64>,
     /// The document.
     pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// Says for a person what a refusal says (RFC 9457), on one line.
+    pub fn problem(&self) -> String {
+        let document = serde_json::from_slice::<serde_json::Value>(&self.body).unwrap_or_default();
+        let said = ["detail", "title", "message"]
+            .iter()
+            .find_map(|name| document.get(name)?.as_str())
+            .unwrap_or_default();
+        let said: String = said
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(PROBLEM_CHARACTERS_MAX)
+            .collect();
+        match said.is_empty() {
+            true => format!("HTTP {}", self.status),
+            false => format!("{said} (HTTP {})", self.status),
+        }
+    }
 }
 
 impl Client {
@@ -97,11 +120,11 @@ impl Client {
     }
 
     /// Posts a small document, and returns the answer. It is not sent on elsewhere.
-    pub fn post(&self, url: &str, document: &serde_json::Value) -> Result<Reply, String> {
+    pub fn post(&self, url: &str, document: String) -> Result<Reply, String> {
         let agent = self.agent(&origin(url)?, DefaultResolver::default());
         let request = Request::post(url)
             .header(header::CONTENT_TYPE, "application/json")
-            .body(document.to_string())
+            .body(document)
             .map_err(|_| BAD_URL)?;
         reply(agent.run(request).map_err(|e| without_url(&e))?)
     }

@@ -28,6 +28,7 @@
 pub mod command_line;
 pub mod config;
 pub mod driver;
+pub mod enrol;
 pub mod fetch;
 pub mod files;
 pub mod hands;
@@ -39,6 +40,7 @@ pub mod job;
 pub mod journal;
 pub mod link;
 pub mod machine;
+mod root;
 pub mod tls;
 pub mod unpack;
 pub mod wire;

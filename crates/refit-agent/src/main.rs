@@ -15,6 +15,13 @@ fn main() -> ExitCode {
             drop(std::io::stdout().write_all(text.as_bytes()));
             ExitCode::SUCCESS
         }
+        Asked::Enrol(order) => match refit_agent::enrol::run(&order) {
+            Ok(line) => {
+                drop(writeln!(std::io::stdout(), "{line}"));
+                ExitCode::SUCCESS
+            }
+            Err(why) => failed(&why, 1),
+        },
         Asked::Run(start) => match refit_agent::driver::run(*start) {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => failed(&why, 1),

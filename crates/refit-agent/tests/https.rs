@@ -30,6 +30,10 @@ impl Request {
             .find(|(n, _)| n.eq_ignore_ascii_case(name));
         found.map(|(_, value)| &**value)
     }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
 }
 
 /// An answer: status, headers, body.

@@ -51,9 +51,10 @@ fn a_pinned_server_is_believed_and_an_impostor_gets_nothing() {
     let authority = Authority::new("the fleet's authority");
     let tls = || client(Roots::Pinned(authority.fingerprint()), None).unwrap();
     let post = |server: &Https| {
-        Client::at(&server.url(""), tls())
-            .unwrap()
-            .post(&server.url("/device/v1/enrol"), &json!({"token": "secret"}))
+        Client::at(&server.url(""), tls()).unwrap().post(
+            &server.url("/device/v1/enrol"),
+            json!({"token": "secret"}).to_string(),
+        )
     };
     let good = Https::start(&authority.server(HERE, Valid::Now), &authority, ok);
     assert_eq!(post(&good).unwrap().status, 200);

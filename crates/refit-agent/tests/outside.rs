@@ -10,11 +10,11 @@ use tempfile::TempDir;
 
 #[test]
 fn a_wrong_command_line_says_what_to_do() {
-    let output = command().args(["run", "--id", "a"]).output().unwrap();
+    let output = command().args(["run", "--mqtt", "h"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("--root DIR is missing; see refit-agent --help"),
+        said.contains("--id ID is missing; see refit-agent --help"),
         "{said}"
     );
     let help = command().arg("--help").output().unwrap();

@@ -2,8 +2,9 @@
 
 use base64::Engine;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
+    SanType, date_time_ymd,
 };
 use refit_agent::identity::key::Key;
 use refit_agent::identity::{Identity, Trust};
@@ -91,6 +92,16 @@ impl Authority {
         )
     }
 
+    /// Certifies what a request asks for: its key, and its name.
+    pub(crate) fn certify_request(&self, request: &str) -> String {
+        let mut request = CertificateSigningRequestParams::from_pem(request).unwrap();
+        request.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        pem(
+            "CERTIFICATE",
+            request.signed_by(&self.issuer).unwrap().der(),
+        )
+    }
+
     /// Makes a whole identity, for a server of this authority.
     pub(crate) fn identity(&self, device: &str, server: &str, mqtt: &str) -> Identity {
         let key = Key::make().unwrap();
@@ -108,6 +119,12 @@ impl Authority {
             expires: Timestamp(u64::MAX >> 12),
         }
     }
+}
+
+/// Returns the public key in a request.
+pub(crate) fn public_key(request: &str) -> String {
+    let request = CertificateSigningRequestParams::from_pem(request).unwrap();
+    format!("{:?}", request.public_key.der_bytes())
 }
 
 /// A server's certificate that only the server itself vouches for.

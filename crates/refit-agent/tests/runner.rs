@@ -11,6 +11,7 @@ mod broker;
 mod corpus;
 mod depot;
 mod downloads;
+mod enrol;
 mod health;
 mod https;
 mod impostors;
