@@ -94,6 +94,7 @@ impl Server {
             run: format!("{:x}", wall::now().as_millis()),
             recording: Mutex::new(()),
             limits: Limits::default(),
+            under_way: Default::default(),
         };
         let router = http::router(Arc::new(app));
         let http = tokio::spawn(connection::serve(listener, router, counters, stopping));

@@ -8,6 +8,7 @@ mod devices;
 pub(crate) mod error;
 mod events;
 mod jobs;
+mod once;
 mod probes;
 mod releases;
 mod shares;
@@ -71,6 +72,7 @@ pub(crate) struct App {
     /// One at a time records or removes a release: the bytes and the record are two steps.
     pub(crate) recording: Mutex<()>,
     pub(crate) limits: Limits,
+    pub(crate) under_way: once::UnderWay,
 }
 
 /// How much may be under way at a time.
@@ -145,9 +147,38 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::follow))
 }
 
+/// Says of each operation that changes something that it takes a key.
+fn describe_keys(document: &mut utoipa::openapi::OpenApi) {
+    use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+    use utoipa::openapi::schema::{ObjectBuilder, Type};
+    for item in document.paths.paths.values_mut() {
+        let changes = [
+            &mut item.post,
+            &mut item.put,
+            &mut item.patch,
+            &mut item.delete,
+        ];
+        for operation in changes.into_iter().flatten() {
+            let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(
+                "^(\"[!#-+.-\\[\\]-~-]{1,255}\"|[!#-+.-\\[\\]-~-]{1,255})$",
+            ));
+            let key = ParameterBuilder::new()
+                .name("Idempotency-Key")
+                .parameter_in(ParameterIn::Header)
+                .description(Some(
+                    "The same request under the same key again, within 24 hours, is done once and answered the same.",
+                ))
+                .schema(Some(schema));
+            let parameters = operation.parameters.get_or_insert_default();
+            parameters.push(key.build().into());
+        }
+    }
+}
+
 /// Writes the OpenAPI document of the API, as it is served and as it is committed.
 pub fn openapi() -> String {
-    let (_, document) = api().split_for_parts();
+    let (_, mut document) = api().split_for_parts();
+    describe_keys(&mut document);
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
@@ -176,6 +207,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(probes::metrics))
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_for_this)
+        .layer(from_fn_with_state(Arc::clone(&app), once::once))
         .layer(from_fn_with_state(Arc::clone(&app), admit))
         .layer(from_fn(refuse_foreign_pages))
         .layer(from_fn_with_state(Arc::clone(&app), frame))
@@ -200,10 +232,11 @@ async fn not_for_this(method: Method, uri: Uri) -> Problem {
 /// The outermost layer: the request gets an ID, and what leaves is counted and in one form.
 async fn frame(
     State(app): State<Arc<App>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response<axum::body::Body> {
     let id = request_id();
+    request.extensions_mut().insert(RequestId(id.clone()));
     let started = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = render(next.run(request).await, &id);
@@ -221,6 +254,10 @@ async fn frame(
     }
     response
 }
+
+/// The ID of a request, as the log and problems name it.
+#[derive(Clone, Debug, Default)]
+struct RequestId(String);
 
 fn request_id() -> String {
     let mut bytes = [0; 8];

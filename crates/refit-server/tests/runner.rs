@@ -14,6 +14,8 @@ mod jobs;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod once;
+#[cfg(test)]
 mod probes;
 #[cfg(test)]
 mod problems;

@@ -62,6 +62,12 @@ pub(crate) struct IfMatch {
     if_match: Option<String>,
 }
 
+/// Tells whether a request changes nothing, before its query is read in earnest.
+pub(crate) fn is_dry(uri: &Uri) -> bool {
+    let mut parts = uri.query().unwrap_or_default().split('&');
+    parts.any(|part| part == "dryRun=true")
+}
+
 /// How many items a page has, and may have.
 const PAGE_ITEMS: usize = 50;
 const PAGE_ITEMS_MAX: usize = 500;
@@ -130,7 +136,7 @@ pub(crate) async fn object(headers: &HeaderMap, body: Body) -> Result<Map<String
 }
 
 /// Reads a body of the size that an update may have.
-async fn bytes(body: Body) -> Result<Bytes, Problem> {
+pub(crate) async fn bytes(body: Body) -> Result<Bytes, Problem> {
     let read = Limited::new(body, UPDATE_BYTES_MAX).collect();
     match tokio::time::timeout(BODY_PAUSE_MAX, read).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),

@@ -32,6 +32,7 @@ pub(crate) enum Kind {
     Conflict,
     ReleaseExists,
     ReleaseDesired,
+    KeyInUse,
     EventsGone,
     VersionConflict,
     PreconditionRequired,
@@ -41,6 +42,7 @@ pub(crate) enum Kind {
     DigestDiffers,
     Unprocessable,
     UnknownRelease,
+    KeyReused,
     TooMany,
     Internal,
     Unavailable,
@@ -48,7 +50,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 31] = [
+    const ALL: [Self; 33] = [
         Self::BadRequest,
         Self::BadQuery,
         Self::BadCursor,
@@ -67,6 +69,7 @@ impl Kind {
         Self::Conflict,
         Self::ReleaseExists,
         Self::ReleaseDesired,
+        Self::KeyInUse,
         Self::EventsGone,
         Self::VersionConflict,
         Self::TooLarge,
@@ -75,6 +78,7 @@ impl Kind {
         Self::DigestDiffers,
         Self::Unprocessable,
         Self::UnknownRelease,
+        Self::KeyReused,
         Self::PreconditionRequired,
         Self::TooMany,
         Self::Internal,
@@ -103,6 +107,11 @@ impl Kind {
             Self::Conflict => (409, "conflict", "It is not in the state for this"),
             Self::ReleaseExists => (409, "release_exists", "The release has other bytes"),
             Self::ReleaseDesired => (409, "release_desired", "A device desires the release"),
+            Self::KeyInUse => (
+                409,
+                "idempotency_key_in_use",
+                "A request with this key is under way",
+            ),
             Self::EventsGone => (410, "events_gone", "These events are no longer kept"),
             Self::VersionConflict => (412, "version_conflict", "The record has another version"),
             Self::TooLarge => (413, "too_large", "It is too large"),
@@ -115,6 +124,11 @@ impl Kind {
             ),
             Self::Unprocessable => (422, "unprocessable", "This cannot be done"),
             Self::UnknownRelease => (422, "unknown_release", "There is no such release to desire"),
+            Self::KeyReused => (
+                422,
+                "idempotency_key_reused",
+                "The key was used for another request",
+            ),
             Self::PreconditionRequired => (428, "precondition_required", "If-Match is needed"),
             Self::TooMany => (429, "too_many", "There is too much at a time"),
             Self::Internal => (500, "internal", "Refit failed"),
@@ -292,10 +306,15 @@ impl IntoResponse for Problem {
     }
 }
 
+/// Says of a response that it is as it is to be sent: its problem is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rendered;
+
 /// Writes the problem in a response, if there is one.
 pub(crate) fn render(mut response: Response<Body>, request: &str) -> Response<Body> {
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let is_rendered = response.extensions().get::<Rendered>().is_some();
+    if is_rendered || !status.is_client_error() && !status.is_server_error() {
         return response;
     }
     let problem = response
