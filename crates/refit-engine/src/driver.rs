@@ -70,6 +70,7 @@ pub(crate) enum Mail {
     Happening(Happening<Arc<Seat>>),
     Presence(Vec<DeviceId>, Sender<Vec<Presence>>),
     Settle(Sender<()>),
+    Expel(DeviceId),
     Stop,
 }
 
@@ -258,6 +259,11 @@ impl Driver {
                 drop(answer.send(presence.collect()));
             }
             Mail::Settle(answer) => self.settling.push((self.shard.decided(), answer)),
+            Mail::Expel(device) => {
+                if let Some(peer) = self.shard.peer(&device) {
+                    peer.close(Close::NotAllowed);
+                }
+            }
             Mail::Stop => return Ok(true),
         }
         Ok(false)

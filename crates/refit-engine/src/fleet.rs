@@ -149,6 +149,12 @@ impl Fleet {
         answered.recv().is_ok()
     }
 
+    /// Cuts the connection of a device that may no longer be connected. Whoever lets devices in must refuse it already:
+    /// this ends one connection, not the next.
+    pub fn expel(&self, device: &DeviceId) {
+        drop(self.mail.send(Mail::Expel(device.clone())));
+    }
+
     /// Returns the feed of events.
     pub fn feed(&self) -> &Arc<Feed> {
         &self.feed

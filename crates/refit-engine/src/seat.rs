@@ -51,6 +51,8 @@ pub enum Close {
     ShuttingDown,
     /// It did not read what was sent to it.
     TooSlow,
+    /// It may no longer be connected: what it showed when it came was taken from it.
+    NotAllowed,
     /// What it sent could not be stored, and only a closed connection makes an MQTT 3.1.1 client repeat it.
     NotStored,
 }

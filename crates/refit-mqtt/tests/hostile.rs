@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use refit_mqtt::quota::Quota;
 use refit_packet::{Packet, Version};
+use refit_protocol::device_id::DeviceId;
 use socket2::{Domain, Socket, Type};
 
 use crate::client::{Client, connect, publish};
@@ -239,6 +240,21 @@ fn the_same_device_again_takes_over() {
         client.publish(1, "state/d/get", "");
         assert_eq!(client.hear(), "PUBACK 1 success");
     }
+}
+
+#[test]
+fn who_may_no_longer_be_connected_is_cut_at_once() {
+    let house = House::new();
+    let mut barred = Client::device(house.address(), Version::V5, "d");
+    let mut other = Client::device(house.address(), Version::V5, "e");
+    let fleet = house.engine.as_ref().unwrap().fleet();
+    fleet.expel(&DeviceId::parse("d").unwrap());
+    fleet.expel(&DeviceId::parse("not-here").unwrap());
+    let heard = barred.hear();
+    assert!(heard.starts_with("DISCONNECT not authorized"), "{heard}");
+    assert_eq!(barred.hear_or_end(), None);
+    other.publish(1, "state/e/get", "");
+    assert_eq!(other.hear(), "PUBACK 1 success");
 }
 
 #[test]

@@ -41,6 +41,10 @@ impl End {
                 ReasonCode::QUOTA_EXCEEDED,
                 "it did not read what was sent to it",
             ),
+            Close::NotAllowed => Self::because(
+                ReasonCode::NOT_AUTHORIZED,
+                "it may no longer be connected: its token or certificate is revoked or has expired",
+            ),
             Close::NotStored => Self::NOT_STORED,
         }
     }

@@ -358,6 +358,7 @@ fn outgoing_of(line: &str) -> Outgoing {
             "taken-over" => Close::TakenOver,
             "shutting-down" => Close::ShuttingDown,
             "too-slow" => Close::TooSlow,
+            "not-allowed" => Close::NotAllowed,
             _ => Close::NotStored,
         }),
         kind => {

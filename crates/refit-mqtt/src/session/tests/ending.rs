@@ -91,6 +91,11 @@ fn what_the_engine_wants() {
         ),
         ("too-slow", "97", "it did not read what was sent to it"),
         (
+            "not-allowed",
+            "87",
+            "it may no longer be connected: its token or certificate is revoked or has expired",
+        ),
+        (
             "not-stored",
             "97",
             "it could not be stored now; say it again later",
