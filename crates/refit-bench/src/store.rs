@@ -106,6 +106,7 @@ fn load(directory: &Path, devices: u64) -> Result<Vec<DeviceId>, Box<dyn Error>>
                 from: None,
                 record,
                 jobs: Vec::new(),
+                audit: Vec::new(),
                 seen: Some(Timestamp(n)),
                 at: Timestamp(n),
             }
@@ -262,6 +263,7 @@ fn changed(reader: &mut dyn Reader, id: &DeviceId) -> Result<Operation, Box<dyn 
         from,
         record,
         jobs: Vec::new(),
+        audit: Vec::new(),
         seen: Some(at),
         at,
     })

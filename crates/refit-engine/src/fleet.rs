@@ -165,6 +165,7 @@ impl Fleet {
         let from = From::Peer {
             peer: Arc::clone(seat),
             receipt,
+            author: seat.author(),
         };
         self.send(Happening::Submit {
             device: device.clone(),

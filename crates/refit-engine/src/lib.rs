@@ -14,6 +14,7 @@
 //!
 //! *Keeps* (design §9): 1, acknowledged is durable; 2, a device is sent only its own newest job.
 
+pub mod author;
 mod commit;
 pub mod driver;
 pub mod events;

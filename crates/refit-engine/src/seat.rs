@@ -14,6 +14,8 @@ use refit_protocol::device_id::DeviceId;
 use refit_protocol::rejection::Code;
 use refit_protocol::topic::Kind;
 
+use crate::author::Author;
+
 /// How many messages may wait for one onlooker before it is closed as too slow.
 const WAITING_MAX: usize = 4096;
 
@@ -90,7 +92,7 @@ impl Wants {
 
 /// One connection's place.
 pub struct Seat {
-    device: Option<DeviceId>,
+    holder: Holder,
     wants: AtomicU8,
     /// Submitted, and without a receipt yet.
     pending: AtomicU32,
@@ -102,6 +104,13 @@ pub struct Seat {
     waiting: Mutex<Waiting>,
 }
 
+/// Whose connection it is.
+enum Holder {
+    Device(DeviceId),
+    Author(Arc<Author>),
+    Nobody,
+}
+
 #[derive(Default)]
 struct Waiting {
     queue: VecDeque<Outgoing>,
@@ -111,8 +120,17 @@ struct Waiting {
 impl Seat {
     /// Makes the seat of a device's own connection, or of anybody else's.
     pub fn new(device: Option<DeviceId>) -> Arc<Self> {
+        Self::held_by(device.map_or(Holder::Nobody, Holder::Device))
+    }
+
+    /// Makes the seat of somebody whose changes are in the audit log.
+    pub fn of(author: Author) -> Arc<Self> {
+        Self::held_by(Holder::Author(Arc::new(author)))
+    }
+
+    fn held_by(holder: Holder) -> Arc<Self> {
         Arc::new(Self {
-            device,
+            holder,
             wants: AtomicU8::new(0),
             pending: AtomicU32::new(0),
             quiet: AtomicU64::new(0),
@@ -123,8 +141,19 @@ impl Seat {
     }
 
     /// Returns the device whose own connection this is.
-    pub fn device(&self) -> Option<&DeviceId> {
-        self.device.as_ref()
+    pub const fn device(&self) -> Option<&DeviceId> {
+        match &self.holder {
+            Holder::Device(device) => Some(device),
+            Holder::Author(_) | Holder::Nobody => None,
+        }
+    }
+
+    /// Returns whose changes the audit log is to tell.
+    pub(crate) fn author(&self) -> Option<Arc<Author>> {
+        match &self.holder {
+            Holder::Author(author) => Some(Arc::clone(author)),
+            Holder::Device(_) | Holder::Nobody => None,
+        }
     }
 
     /// Says what this seat is to be told. A transport keeps it in line with the subscriptions.
@@ -255,7 +284,7 @@ impl Eq for Seat {}
 impl std::fmt::Debug for Seat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Seat")
-            .field("device", &self.device)
+            .field("device", &self.device())
             .finish_non_exhaustive()
     }
 }

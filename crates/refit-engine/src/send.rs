@@ -57,6 +57,7 @@ impl Speech {
         let From::Peer {
             peer: speaker,
             receipt,
+            ..
         } = to
         else {
             return;

@@ -234,7 +234,7 @@ impl<P: Clone + PartialEq> Shard<P> {
                 random: world.random,
             };
             let room = settings.unknown_devices_join && *known < settings.devices_max;
-            work.decide_one(task, &mut watch, &mut context, room);
+            work.decide_one(device, task, &mut watch, &mut context, room);
         }
         if let Some(operation) = work.operation(device, world.now.wall) {
             work.before = Some(before);

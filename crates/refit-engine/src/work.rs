@@ -5,6 +5,7 @@ mod taken;
 
 use std::collections::VecDeque;
 
+use refit_access::audit::Entry;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::rejection::{Code, Rejection};
 use refit_protocol::time::Timestamp;
@@ -19,6 +20,7 @@ use refit_store::store::{Guard, Operation, Stored};
 use self::held::Held;
 pub(crate) use self::held::is_change;
 use self::taken::{read, refusal, refuse_unknown};
+use crate::author::{Author, Change};
 use crate::output::{Output, Reply};
 use crate::shard::{From, What};
 
@@ -35,6 +37,16 @@ impl<P> Task<P> {
         Self {
             what: What::Input(Box::new(input)),
             from: From::Nobody,
+        }
+    }
+}
+
+impl<P> Task<P> {
+    /// Returns whose change it is, if that is to be in the audit log.
+    fn author(&self) -> Option<&Author> {
+        match &self.from {
+            From::Peer { author, .. } => author.as_deref(),
+            From::Nobody => None,
         }
     }
 }
@@ -78,6 +90,8 @@ pub(crate) struct Work<P> {
     decided: Vec<Task<P>>,
     /// The jobs that changed, as they are now.
     jobs: Vec<JobEntry>,
+    /// What the audit log says of it.
+    audit: Vec<Entry>,
     /// Whether the record in hand is another one than the stored.
     dirty: bool,
     /// Whether a commit is under way.
@@ -99,6 +113,7 @@ impl<P> Default for Work<P> {
             before: None,
             decided: Vec::new(),
             jobs: Vec::new(),
+            audit: Vec::new(),
             dirty: false,
             in_flight: false,
             spoke: false,
@@ -115,6 +130,7 @@ impl<P: Clone + PartialEq> Work<P> {
     /// Decides one task. `room` tells whether a device that nobody knows may be made.
     pub(crate) fn decide_one(
         &mut self,
+        device: &DeviceId,
         task: Task<P>,
         watch: &mut Watch,
         context: &mut Context<'_>,
@@ -132,7 +148,16 @@ impl<P: Clone + PartialEq> Work<P> {
             return self.hold(task, refusal);
         }
         self.spoke |= is_the_devices(&input);
+        let change = task
+            .author()
+            .and_then(|_| Change::of(&input, &loaded.record));
         let decision = decide(&mut loaded.record, watch, input, context);
+        if decision.changed
+            && let (Some(change), Some(author)) = (change, task.author())
+        {
+            let line = change.line(author, device, &loaded.record, context.now.wall);
+            self.audit.push(line);
+        }
         let refused = matches!(decision.answer, Some(Answer::Rejected(_)));
         self.dirty |= decision.changed || (is_new && !refused);
         self.delta_due |= decision.delta;
@@ -173,6 +198,7 @@ impl<P: Clone + PartialEq> Work<P> {
             from: guard,
             record,
             jobs: std::mem::take(&mut self.jobs),
+            audit: std::mem::take(&mut self.audit),
             seen: self.spoke.then_some(at),
             at,
         })
@@ -202,6 +228,7 @@ impl<P: Clone + PartialEq> Work<P> {
         self.loaded = None;
         self.held.clear();
         self.jobs.clear();
+        self.audit.clear();
         for task in self.decided.drain(..).rev() {
             self.waiting.push_front(task);
         }

@@ -1,7 +1,9 @@
 //! A shard with a store made of a map, commits that wait to be let through, and connections that are numbers.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use refit_engine::author::Author;
 use refit_engine::output::{Output, Reply};
 use refit_engine::shard::{Broken, From, Happening, Settings, Shard, What, World};
 use refit_protocol::device_id::DeviceId;
@@ -23,6 +25,8 @@ pub(crate) struct Bench {
     now: u64,
     random: u128,
     receipt: u32,
+    /// Whose changes the audit log is to tell.
+    pub(crate) author: Option<Arc<Author>>,
 }
 
 struct Everything;
@@ -55,6 +59,7 @@ impl Bench {
             now: 1,
             random: 0,
             receipt: 0,
+            author: None,
         }
     }
 
@@ -147,6 +152,7 @@ impl Bench {
         let from = From::Peer {
             peer,
             receipt: self.receipt,
+            author: self.author.clone(),
         };
         self.happen(Happening::Submit {
             device: d(),

@@ -224,7 +224,11 @@ impl World {
         self.checks.asked(device);
         self.server.receipts.insert(receipt, submission);
         let id = self.devices[device].id.clone();
-        let from = From::Peer { peer, receipt };
+        let from = From::Peer {
+            peer,
+            receipt,
+            author: None,
+        };
         self.happens(Happening::Submit {
             device: id,
             what,

@@ -29,7 +29,7 @@ impl World {
         own: Option<ConnId>,
         reply: &Reply,
     ) {
-        let From::Peer { peer, receipt } = to else {
+        let From::Peer { peer, receipt, .. } = to else {
             return;
         };
         let Some(submission) = self.server.receipts.remove(&receipt) else {

@@ -10,6 +10,7 @@
 
 pub mod access;
 pub mod answers;
+pub mod audit;
 pub mod crash;
 pub mod identity;
 pub mod jobs;
@@ -86,6 +87,7 @@ pub(crate) fn write(id: &DeviceId, from: Option<Guard>, record: Record) -> Opera
         seen: None,
         record,
         jobs: Vec::new(),
+        audit: Vec::new(),
     }
 }
 

@@ -270,6 +270,19 @@ pub enum IdentityOutcome {
     Trust(u64),
 }
 
+impl IdentityOutcome {
+    /// Tells whether something is other now than before.
+    pub fn is_change(&self) -> bool {
+        match self {
+            Self::Done | Self::Issued { .. } | Self::Barred { .. } | Self::Trust(_) => true,
+            Self::Registered(new) => new.contains(&true),
+            Self::Missing | Self::Taken | Self::TooMany | Self::Already(_) | Self::Refused(_) => {
+                false
+            }
+        }
+    }
+}
+
 /// Why a device gets no certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {

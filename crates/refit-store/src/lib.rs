@@ -17,6 +17,7 @@
 
 pub mod access;
 pub mod answer;
+pub mod audit;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod identity;

@@ -1,6 +1,7 @@
 //! What can be asked of a store. Lists are read page by page, each page after the last key of the one before, so
 //! that they stay right while records come and change, and cost the same at the end as at the beginning.
 
+use refit_access::audit::Head;
 use refit_protocol::claim::ClaimId;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
@@ -10,6 +11,7 @@ use refit_replica::record::JobEntry;
 
 use crate::access::{SessionRow, TokenRow, UserRow};
 use crate::answer::Answer;
+use crate::audit::{AuditFilter, AuditFrom, AuditLine};
 use crate::identity::{
     BarredRows, CertificateRow, ClaimRow, IdentityRow, IssuerCount, TrustCount, TrustRow,
 };
@@ -111,6 +113,17 @@ pub trait Reader: Send {
 
     /// Tells how many of the devices that were seen since then reported which trust bundle. It reads all of them.
     fn trust_counts(&mut self, since: Timestamp) -> Result<Vec<TrustCount>, Failure>;
+
+    /// Lists lines of the audit log.
+    fn audit(
+        &mut self,
+        from: AuditFrom,
+        filter: &AuditFilter,
+        limit: usize,
+    ) -> Result<Vec<AuditLine>, Failure>;
+
+    /// Returns the number of the audit log's last line, and the head of its chain.
+    fn audit_head(&mut self) -> Result<(u64, Head), Failure>;
 
     /// Returns a small fact about the installation.
     fn meta(&mut self, key: &str) -> Result<Option<String>, Failure>;

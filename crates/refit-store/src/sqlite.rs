@@ -12,6 +12,7 @@
 
 mod access;
 mod answer;
+mod audit;
 mod checkpoint;
 mod encode;
 mod fault;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use refit_access::audit::Entry;
 use refit_protocol::limits::EPOCH_MAX;
 use refit_protocol::time::Timestamp;
 
@@ -207,20 +209,46 @@ impl Store for SqliteStore {
         Ok(Box::new(SqliteReader::new(connection, self.shared.clone())))
     }
 
-    fn add_release(&self, new: NewRelease) -> Result<Added, Failure> {
-        self.queue()?
-            .act(move |connection| release::add(connection, &new))
+    fn add_release(&self, new: NewRelease, audit: Option<Entry>) -> Result<Added, Failure> {
+        self.queue()?.act(move |connection| {
+            let added = release::add(connection, &new)?;
+            let changed = matches!(added, Added::New(_));
+            audit::append_if(changed, connection, audit.as_ref())?;
+            Ok(added)
+        })
     }
 
-    fn remove_release(&self, name: &str, version: &str) -> Result<Removed, Failure> {
+    fn remove_release(
+        &self,
+        name: &str,
+        version: &str,
+        audit: Option<Entry>,
+    ) -> Result<Removed, Failure> {
         let (name, version) = (name.to_owned(), version.to_owned());
-        self.queue()?
-            .act(move |connection| release::remove(connection, &name, &version))
+        self.queue()?.act(move |connection| {
+            let removed = release::remove(connection, &name, &version)?;
+            let changed = matches!(removed, Removed::Gone { .. });
+            audit::append_if(changed, connection, audit.as_ref())?;
+            Ok(removed)
+        })
     }
 
-    fn change_access(&self, change: AccessChange) -> Result<AccessOutcome, Failure> {
+    fn change_access(
+        &self,
+        change: AccessChange,
+        audit: Option<Entry>,
+    ) -> Result<AccessOutcome, Failure> {
+        self.queue()?.act(move |connection| {
+            let outcome = access::change(connection, &change)?;
+            let changed = outcome == AccessOutcome::Done;
+            audit::append_if(changed, connection, audit.as_ref())?;
+            Ok(outcome)
+        })
+    }
+
+    fn note(&self, entry: Entry) -> Result<(), Failure> {
         self.queue()?
-            .act(move |connection| access::change(connection, &change))
+            .act(move |connection| audit::append(connection, &entry))
     }
 
     fn note_token_use(&self, id: &str, at: Timestamp) -> Result<(), Failure> {
@@ -229,9 +257,16 @@ impl Store for SqliteStore {
             .act(move |connection| access::note_use(connection, &id, at))
     }
 
-    fn change_identity(&self, change: IdentityChange) -> Result<IdentityOutcome, Failure> {
-        self.queue()?
-            .act(move |connection| identity::change(connection, &change))
+    fn change_identity(
+        &self,
+        change: IdentityChange,
+        audit: Option<Entry>,
+    ) -> Result<IdentityOutcome, Failure> {
+        self.queue()?.act(move |connection| {
+            let outcome = identity::change(connection, &change)?;
+            audit::append_if(outcome.is_change(), connection, audit.as_ref())?;
+            Ok(outcome)
+        })
     }
 
     fn put_meta(&self, key: &str, value: &str) -> Result<(), Failure> {

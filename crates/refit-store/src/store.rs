@@ -7,6 +7,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::sync::mpsc;
 
+use refit_access::audit::Entry;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::time::Timestamp;
 use refit_replica::record::{JobEntry, Record};
@@ -37,19 +38,35 @@ pub trait Store: Send + Sync {
     fn reader(&self) -> Result<Box<dyn Reader>, Failure>;
 
     /// Records a release, and waits until it is durable.
-    fn add_release(&self, release: NewRelease) -> Result<Added, Failure>;
+    fn add_release(&self, release: NewRelease, audit: Option<Entry>) -> Result<Added, Failure>;
 
     /// Removes a release unless a device desires its artifact, and waits until that is durable.
-    fn remove_release(&self, name: &str, version: &str) -> Result<Removed, Failure>;
+    fn remove_release(
+        &self,
+        name: &str,
+        version: &str,
+        audit: Option<Entry>,
+    ) -> Result<Removed, Failure>;
 
     /// Changes who may do what, and waits until that is durable.
-    fn change_access(&self, change: AccessChange) -> Result<AccessOutcome, Failure>;
+    fn change_access(
+        &self,
+        change: AccessChange,
+        audit: Option<Entry>,
+    ) -> Result<AccessOutcome, Failure>;
 
     /// Notes when a token was last used, and waits until that is durable.
     fn note_token_use(&self, id: &str, at: Timestamp) -> Result<(), Failure>;
 
     /// Changes who is a device, and waits until that is durable.
-    fn change_identity(&self, change: IdentityChange) -> Result<IdentityOutcome, Failure>;
+    fn change_identity(
+        &self,
+        change: IdentityChange,
+        audit: Option<Entry>,
+    ) -> Result<IdentityOutcome, Failure>;
+
+    /// Adds a line to the audit log about something that is not recorded here, and waits until it is durable.
+    fn note(&self, entry: Entry) -> Result<(), Failure>;
 
     /// Sets a small fact about the installation, and waits until it is durable.
     fn put_meta(&self, key: &str, value: &str) -> Result<(), Failure>;
@@ -112,6 +129,8 @@ pub struct Operation {
     pub seen: Option<Timestamp>,
     /// When it was decided.
     pub at: Timestamp,
+    /// What the audit log says of it, if it is written: a line for each change that a person or a token made.
+    pub audit: Vec<Entry>,
 }
 
 /// The stored record that an operation was decided from.

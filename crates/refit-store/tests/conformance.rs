@@ -80,6 +80,11 @@ holds! {
         ids_can_be_registered_first
         trust_is_numbered_and_counted
     ;
+    audit:
+        a_change_and_its_line_are_one
+        every_kind_of_change_takes_its_line
+        lines_are_found
+    ;
     crash:
         a_restart_keeps_all_that_was_acknowledged
         closing_answers_what_was_submitted

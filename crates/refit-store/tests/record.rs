@@ -24,6 +24,7 @@ pub(crate) fn report(number: u64, from: Option<Guard>, n: u64, padding: usize) -
         from,
         record,
         jobs: Vec::new(),
+        audit: Vec::new(),
         seen: None,
         at: Timestamp(n),
     }

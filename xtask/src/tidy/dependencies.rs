@@ -13,10 +13,18 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("refit-identity", &["refit-protocol"]),
     ("refit-tls", &[]),
     ("refit-depot", &["refit-protocol"]),
-    ("refit-store", &["refit-protocol", "refit-replica"]),
+    (
+        "refit-store",
+        &["refit-access", "refit-protocol", "refit-replica"],
+    ),
     (
         "refit-engine",
-        &["refit-protocol", "refit-replica", "refit-store"],
+        &[
+            "refit-access",
+            "refit-protocol",
+            "refit-replica",
+            "refit-store",
+        ],
     ),
     (
         "refit-mqtt",
@@ -46,6 +54,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     (
         "refit",
         &[
+            "refit-access",
             "refit-depot",
             "refit-packet",
             "refit-protocol",

@@ -1,10 +1,13 @@
 //! What a shard takes in: what happens on connections, and what comes back from the store.
 
+use std::sync::Arc;
+
 use refit_protocol::device_id::DeviceId;
 use refit_replica::input::Input;
 use refit_replica::speaker::Speaker;
 use refit_store::store::{Failure, Outcome, Stored};
 
+use crate::author::Author;
 use crate::output::with_sources;
 
 /// Something that happened. `P` names a connection; the shard only compares it and hands it back.
@@ -118,6 +121,8 @@ pub enum From<P> {
         peer: P,
         /// Its number for the submission.
         receipt: u32,
+        /// Who makes the change, if that is to be in the audit log.
+        author: Option<Arc<Author>>,
     },
     /// Nobody: the shard itself wanted it.
     Nobody,

@@ -137,7 +137,7 @@ fn removed(app: &App, name: &str, version: &str) -> Result<StatusCode, Problem> 
     // First no new wish for it is taken; those that were taken become durable; then the store looks whether there is one.
     app.releases.remove(name, version);
     let outcome = match app.fleet.settle() {
-        true => app.store.remove_release(name, version),
+        true => app.store.remove_release(name, version, None),
         false => Err(Failure::Closed),
     };
     if !matches!(outcome, Ok(Removed::Gone { .. } | Removed::Missing)) {

@@ -43,7 +43,7 @@ fn session(id: u8, user: &str, created: u64) -> SessionRow {
 
 #[track_caller]
 fn changed(store: &dyn Store, change: AccessChange, expected: AccessOutcome) {
-    assert_eq!(must(store.change_access(change)), expected);
+    assert_eq!(must(store.change_access(change, None)), expected);
 }
 
 fn tokens(store: &dyn Store) -> Vec<TokenRow> {
@@ -213,11 +213,11 @@ pub fn sessions_end_with_what_they_stand_on(place: &dyn Place) {
         );
         changed(&*store, end, AccessOutcome::Done);
         assert_eq!(sessions(&*store), std::slice::from_ref(&bobs));
-        let refused = store.change_access(AccessChange::AddSession(session(1, "ada", 10)));
+        let refused = store.change_access(AccessChange::AddSession(session(1, "ada", 10)), None);
         match must(refused) {
             AccessOutcome::Missing => {
                 // Disabled, or removed.
-                must(store.change_access(set_disabled(false)));
+                must(store.change_access(set_disabled(false), None));
             }
             _ => changed(
                 &*store,

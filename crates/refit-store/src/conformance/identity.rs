@@ -84,7 +84,7 @@ fn allow(name: &str) -> IdentityChange {
 
 #[track_caller]
 fn done(store: &dyn Store, change: IdentityChange) -> IdentityOutcome {
-    must(store.change_identity(change))
+    must(store.change_identity(change, None))
 }
 
 #[track_caller]

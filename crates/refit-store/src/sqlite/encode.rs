@@ -1,6 +1,7 @@
 //! An operation as the writer wants it: texts ready to be bound. This is done on the submitting thread, because
 //! every microsecond of the one writer is a microsecond of all.
 
+use refit_access::audit::Entry;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
 use refit_protocol::software_url::depot_digest;
@@ -24,6 +25,7 @@ pub(super) struct Write {
     /// The code of the open job's state.
     pub(super) open: Option<i64>,
     pub(super) jobs: Vec<JobEntry>,
+    pub(super) audit: Vec<Entry>,
     /// Desired, reported and control behind each other: one allocation for all three.
     text: Vec<u8>,
     desired_end: usize,
@@ -50,6 +52,7 @@ impl Write {
             device: operation.device,
             from: operation.from,
             jobs: last_of_each(operation.jobs),
+            audit: operation.audit,
             text,
             desired_end,
             reported_end,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use refit_access::audit::Head;
 use refit_protocol::claim::ClaimId;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::diff::SOFTWARE_URL;
@@ -14,6 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::access::{SessionRow, TokenRow, UserRow};
 use crate::answer::Answer;
+use crate::audit::{AuditFilter, AuditFrom, AuditLine};
 use crate::identity::{
     BarredRows, CertificateRow, ClaimRow, IdentityRow, IssuerCount, TrustCount, TrustRow,
 };
@@ -22,6 +24,7 @@ use crate::release::Release;
 use crate::sqlite::Shared;
 use crate::sqlite::access;
 use crate::sqlite::answer;
+use crate::sqlite::audit;
 use crate::sqlite::fault::unreadable as failed;
 use crate::sqlite::identity;
 use crate::sqlite::release::{self, device_id, unreadable};
@@ -266,6 +269,19 @@ impl Reader for SqliteReader {
     fn trust_counts(&mut self, since: Timestamp) -> Result<Vec<TrustCount>, Failure> {
         let since = since.0.cast_signed();
         self.list(identity::TRUST_COUNTS, [since], identity::trust_count)
+    }
+
+    fn audit(
+        &mut self,
+        from: AuditFrom,
+        filter: &AuditFilter,
+        limit: usize,
+    ) -> Result<Vec<AuditLine>, Failure> {
+        audit::list(self.ready()?, from, filter, limit).map_err(failed)
+    }
+
+    fn audit_head(&mut self) -> Result<(u64, Head), Failure> {
+        audit::head(self.ready()?).map_err(failed)
     }
 
     fn meta(&mut self, key: &str) -> Result<Option<String>, Failure> {

@@ -21,11 +21,12 @@ const READER_CACHE_KIB: i32 = 2 * 1024;
 const RESTART_PATIENCE: Duration = Duration::from_millis(20);
 
 /// The migrations in their order; the number of each is its place, from 1.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../migrations/sqlite/0001_first.sql"),
     include_str!("../../migrations/sqlite/0002_access.sql"),
     include_str!("../../migrations/sqlite/0003_answer.sql"),
     include_str!("../../migrations/sqlite/0004_identity.sql"),
+    include_str!("../../migrations/sqlite/0005_audit.sql"),
 ];
 
 /// Opens the connection that writes, and brings the schema up to date.

@@ -9,12 +9,14 @@ use refit_protocol::digest::Digest;
 use refit_replica::record::JobEntry;
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
+use crate::sqlite::audit;
 use crate::sqlite::encode::Write;
 use crate::sqlite::row;
 use crate::store::{DeviceKey, Guard, Outcome};
 
 /// The statements of the writer, prepared once.
 pub(super) struct Statements<'c> {
+    connection: &'c Connection,
     begin: Statement<'c>,
     commit: Statement<'c>,
     keep: Statement<'c>,
@@ -68,6 +70,7 @@ struct Known {
 impl<'c> Statements<'c> {
     pub(super) fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Self {
+            connection,
             begin: connection.prepare("BEGIN IMMEDIATE")?,
             commit: connection.prepare("COMMIT")?,
             keep: connection.prepare(KEEP)?,
@@ -121,6 +124,9 @@ impl<'c> Statements<'c> {
         if let Outcome::Applied(guard) = outcome {
             for (entry, known) in write.jobs.iter().zip(known) {
                 self.note_job(guard.key.0.cast_signed(), entry, known)?;
+            }
+            for entry in &write.audit {
+                audit::append(self.connection, entry)?;
             }
         }
         Ok(outcome)

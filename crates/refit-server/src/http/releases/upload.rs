@@ -315,7 +315,7 @@ fn record(
         release.software.name.clone(),
         release.software.version.clone(),
     );
-    let added = app.store.add_release(release);
+    let added = app.store.add_release(release, None);
     if !matches!(added, Ok(Added::New(_) | Added::Already(_))) {
         forget_unnamed(app, &stored.digest);
     }
