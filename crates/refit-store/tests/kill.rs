@@ -43,10 +43,12 @@ fn write_and_kill(directory: &std::path::Path, acknowledgements: u64) -> String 
     let mut seen = 0;
     while seen < acknowledgements {
         let before = said.len();
-        assert!(
-            output.read_line(&mut said).unwrap() > 0,
-            "it ended by itself: {said}"
-        );
+        if output.read_line(&mut said).unwrap() == 0 {
+            let mut why = String::new();
+            let mut errors = child.stderr.take().unwrap();
+            errors.read_to_string(&mut why).unwrap();
+            panic!("it ended by itself: {said}{why}");
+        }
         seen += u64::from(said[before..].starts_with("ack "));
     }
     child.kill().unwrap();
