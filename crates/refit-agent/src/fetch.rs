@@ -227,7 +227,14 @@ impl Fetch<'_> {
                     format!("the store cannot go on (HTTP {status})"),
                 ));
             }
-            (_, _) => return Err(broken(false, format!("the store answered HTTP {status}"))),
+            (_, _) => {
+                let wait = answer.retry_after.unwrap_or(0).saturating_mul(1000);
+                return Err(Ended::Failed(FetchFailure::Broken {
+                    gained: false,
+                    wait,
+                    reason: format!("the store answered HTTP {status}"),
+                }));
+            }
         }
         if part.tag.is_none()
             && let Some(tag) = &answer.entity_tag
@@ -333,7 +340,11 @@ fn percent(bytes: u64, whole: Option<u64>) -> Option<u8> {
 }
 
 fn broken(gained: bool, reason: String) -> Ended {
-    Ended::Failed(FetchFailure::Broken { gained, reason })
+    Ended::Failed(FetchFailure::Broken {
+        gained,
+        wait: 0,
+        reason,
+    })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

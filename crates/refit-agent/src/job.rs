@@ -58,19 +58,33 @@ pub struct Delta {
 pub struct Command {
     /// The job that this is.
     pub job: JobId,
-    /// The URL with its grant: it can be downloaded as it is, for a while.
+    /// How it can be had.
     pub grant: Grant,
     /// What is wanted, or why that cannot be understood.
     pub wanted: Result<Wanted, String>,
 }
 
-/// A URL that carries permission. It is a secret: neither logged nor journalled.
+/// How the software can be had. A URL that carries permission is a secret: neither logged nor journalled.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Grant(pub String);
+pub enum Grant {
+    /// By this URL, as it is, for a while.
+    Presigned(String),
+    /// At this plain URL, with a credential that the device asks for.
+    Credential(String),
+}
+
+impl Grant {
+    /// Returns the URL.
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Presigned(url) | Self::Credential(url) => url,
+        }
+    }
+}
 
 impl std::fmt::Debug for Grant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&refit_protocol::software_url::without_grant(&self.0))
+        f.write_str(&refit_protocol::software_url::without_grant(self.url()))
     }
 }
 

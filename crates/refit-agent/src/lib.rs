@@ -27,6 +27,7 @@
 
 pub mod command_line;
 pub mod config;
+pub mod credential;
 pub mod driver;
 pub mod enrol;
 pub mod fetch;

@@ -62,7 +62,10 @@ fn delta(mut map: Map<String, Value>) -> Result<Delta, String> {
         (Some(job), Some(Value::String(url))) => Some(Command {
             job,
             wanted: wanted(&url, map.get("software")),
-            grant: Grant(url),
+            grant: match text(&map, "grant") {
+                Some("credential") => Grant::Credential(url),
+                Some(_) | None => Grant::Presigned(url),
+            },
         }),
         _ => None, // other state only; or software that is to be removed, which is no update
     };
@@ -214,7 +217,7 @@ mod tests {
             version: 9,
             command: Some(Command {
                 job: JobId::parse("j").unwrap(),
-                grant: Grant(url),
+                grant: Grant::Presigned(url),
                 wanted: Ok(Wanted::Known(release())),
             }),
             other: Some(r#"{"lamp":"on"}"#.into()),
@@ -251,6 +254,18 @@ mod tests {
             wanted("/software", Value::Null),
             Ok(Wanted::Foreign { .. })
         ));
+    }
+
+    #[test]
+    fn a_delta_says_which_grant_there_is() {
+        let grant = |grant: Value| {
+            let delta = json!({"version": 1, "jobID": "j", "state": {"softwareURL": "https://s/f"}, "grant": grant});
+            read_delta(&delta).unwrap().command.unwrap().grant
+        };
+        let url = || "https://s/f".to_owned();
+        assert_eq!(grant(json!("credential")), Grant::Credential(url()));
+        assert_eq!(grant(json!("presigned")), Grant::Presigned(url()));
+        assert_eq!(grant(Value::Null), Grant::Presigned(url()));
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Bench {
     }
 
     fn fetch_unless(&mut self, wanted: &Wanted, stop: &AtomicBool) -> Result<Release, Ended> {
-        let grant = Grant(self.depot.url("/depot/file?sig=secret"));
+        let grant = Grant::Presigned(self.depot.url("/depot/file?sig=secret"));
         let fetch = Fetch {
             files: &Real,
             parts: &self.parts(),

@@ -85,7 +85,7 @@ fn an_identity_speaks_with_its_own_server_and_no_impostor() {
     let fetch = |server: &Https| {
         let identity = authority.identity("lamp-7", &server.url(""), "unused");
         let current = Arc::new(Current::new(identity, Vec::new()).unwrap());
-        let grant = Grant(server.url("/depot/file"));
+        let grant = Grant::Presigned(server.url("/depot/file"));
         let client = Client::of(current, "").unwrap();
         client.get(&JobId::parse("j").unwrap(), &grant, 0, None)
     };
@@ -140,7 +140,12 @@ fn another_host_gets_no_certificate_and_its_own_authorities() {
     let job = JobId::parse("j").unwrap();
     let get = |more: &str, server: &Https| {
         let client = Client::of(Arc::clone(&current), more).unwrap();
-        client.get(&job, &Grant(server.url("/depot/file?sig=secret")), 0, None)
+        client.get(
+            &job,
+            &Grant::Presigned(server.url("/depot/file?sig=secret")),
+            0,
+            None,
+        )
     };
     assert_eq!(get(&world.pem(), &home).unwrap().status, 200);
     assert!(home.requests()[0].certificate.is_some());

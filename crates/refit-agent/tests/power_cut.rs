@@ -86,7 +86,7 @@ struct Depot(BTreeMap<String, Vec<u8>>);
 
 impl Http for Depot {
     fn get(&self, _: &JobId, grant: &Grant, from: u64, _: Option<&str>) -> Result<Answer, String> {
-        let bytes = self.0[grant.0.split('?').next().unwrap()].clone();
+        let bytes = self.0[grant.url().split('?').next().unwrap()].clone();
         let rest = bytes[from as usize..].to_vec();
         Ok(Answer {
             status: if from > 0 { 206 } else { 200 },
@@ -191,7 +191,7 @@ impl Device {
             version: 1,
             command: Some(Command {
                 job: JobId::parse(self.job).unwrap(),
-                grant: Grant(format!("{}?sig=1", wanted.url)),
+                grant: Grant::Presigned(format!("{}?sig=1", wanted.url)),
                 wanted: Ok(Wanted::Known(wanted)),
             }),
             other: None,

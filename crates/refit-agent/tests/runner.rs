@@ -9,6 +9,7 @@
 
 mod broker;
 mod corpus;
+mod credentials;
 mod depot;
 mod downloads;
 mod enrol;

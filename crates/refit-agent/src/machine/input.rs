@@ -67,6 +67,8 @@ pub enum FetchFailure {
     Broken {
         /// Whether this try brought anything.
         gained: bool,
+        /// How long the store asked to be left alone, in milliseconds.
+        wait: u64,
         /// Why, for a person.
         reason: String,
     },

@@ -15,6 +15,9 @@ const BARREN_MAX: u8 = 40;
 /// earlier try left.
 const WRONG_MAX: u8 = 2;
 
+/// The longest wait that a store can ask for, in milliseconds.
+const ASKED_MS_MAX: u64 = 60 * 60 * 1000;
+
 /// Tries to go back before the job fails with the new release still in place.
 const RETREATS_MAX: u8 = 5;
 
@@ -99,13 +102,19 @@ impl Turn {
                 self.state.phase = Phase::Fetching(run, wanted, download);
                 self.ask();
             }
-            FetchFailure::Broken { gained, reason } => {
+            FetchFailure::Broken {
+                gained,
+                wait,
+                reason,
+            } => {
                 download.barren = if gained { 0 } else { download.barren + 1 };
-                self.again_unless(download.barren >= BARREN_MAX, run, wanted, download, reason);
+                let over = download.barren >= BARREN_MAX;
+                self.again_unless(over, run, wanted, download, wait, reason);
             }
             FetchFailure::Wrong(reason) => {
                 download.wrong += 1;
-                self.again_unless(download.wrong >= WRONG_MAX, run, wanted, download, reason);
+                let over = download.wrong >= WRONG_MAX;
+                self.again_unless(over, run, wanted, download, 0, reason);
             }
             FetchFailure::Disk(reason) => self.fail(run, reason),
         }
@@ -117,12 +126,14 @@ impl Turn {
         run: Run,
         wanted: Wanted,
         mut download: Download,
+        asked: u64,
         reason: String,
     ) {
         if enough {
             return self.fail(run, reason);
         }
-        let wait = self.back_off(download.barren);
+        // What the store asked for, and then not all of those whom it told the same at once.
+        let wait = asked.min(ASKED_MS_MAX) + self.back_off(download.barren);
         download.going = Going::Again(self.now.after(wait));
         self.state.phase = Phase::Fetching(run, wanted, download);
     }

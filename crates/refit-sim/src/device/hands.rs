@@ -62,7 +62,7 @@ impl Store {
 impl Http for Store {
     fn get(&self, _: &JobId, grant: &Grant, from: u64, _: Option<&str>) -> Result<Answer, String> {
         let weather = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(mut bytes) = depot_digest(&grant.0).and_then(|digest| Releases::bytes(&digest))
+        let Some(mut bytes) = depot_digest(grant.url()).and_then(|digest| Releases::bytes(&digest))
         else {
             return Ok(answer(404, None, Vec::new(), false));
         };

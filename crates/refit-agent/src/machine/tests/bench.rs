@@ -161,7 +161,7 @@ impl Bench {
             version,
             command: Some(Command {
                 job: JobId::parse(job).unwrap(),
-                grant: Grant(format!("{}?sig=secret", url(what))),
+                grant: Grant::Presigned(format!("{}?sig=secret", url(what))),
                 wanted,
             }),
             other: None,
@@ -281,6 +281,7 @@ fn fetched(how: &str) -> Result<Release, FetchFailure> {
     Err(match how {
         "refused" => FetchFailure::Refused,
         "broken" => FetchFailure::Broken {
+            wait: 0,
             gained: false,
             reason: "cut off".into(),
         },
