@@ -1,34 +1,63 @@
-//! How an artifact goes out: positioned reads of an open file, a piece at a time, never the whole in memory.
+//! How an artifact goes out: a piece at a time, never the whole in memory. From a directory these are positioned reads
+//! of an open file; from an object store, requests for ranges, so that a slow device holds no connection to it.
 
-use crate::backend::Error;
+use crate::backend::store::{Seen, WINDOW_BYTES};
+use crate::backend::{Backend, Error, Kept, blocking};
+pub use bytes::Bytes as Piece;
+use futures_util::stream::{self, Stream};
 use refit_protocol::digest::Digest;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-/// The size of a piece, in bytes: large enough that the disk matters and the call does not, small enough that ten
+/// The size of a piece of a file, in bytes: large enough that the disk matters and the call does not, small enough that ten
 /// thousand slow readers at a piece each stay below a gigabyte.
-pub const PIECE_BYTES: usize = 64 << 10;
+pub const PIECE_BYTES: u64 = 64 << 10;
 
-/// An artifact that is open for reading. It can be read although it is removed meanwhile.
+/// An artifact that is open for reading.
 #[derive(Debug)]
 pub struct Artifact {
     digest: Digest,
     length: u64,
-    file: File,
-    path: PathBuf,
+    bytes: Bytes,
+}
+
+/// Where its bytes are.
+#[derive(Debug)]
+enum Bytes {
+    /// It can be read although it is removed meanwhile.
+    File { file: File, path: PathBuf },
+    /// It is asked for again and again, and it is noticed if it is replaced.
+    Object { backend: Arc<Backend>, seen: Seen },
 }
 
 impl Artifact {
-    pub(crate) fn new(digest: Digest, file: File, path: PathBuf) -> Result<Self, Error> {
+    pub(crate) fn file(digest: Digest, file: File, path: PathBuf) -> Result<Self, Error> {
         let metadata = file.metadata().map_err(Error::of("look at", &path))?;
         Ok(Self {
             digest,
             length: metadata.len(),
-            file,
-            path,
+            bytes: Bytes::File { file, path },
         })
+    }
+
+    pub(crate) async fn object(
+        backend: Arc<Backend>,
+        digest: Digest,
+    ) -> Result<Option<Self>, Error> {
+        let Kept::Store(store) = &backend.kept else {
+            return Ok(None);
+        };
+        let Some(seen) = store.look(&digest).await? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            digest,
+            length: seen.length,
+            bytes: Bytes::Object { backend, seen },
+        }))
     }
 
     /// Returns the name of the artifact.
@@ -41,75 +70,63 @@ impl Artifact {
         self.length
     }
 
-    /// Fills `bytes` from `offset` on. Bytes that should be there and are not are an error, not a short read: a
-    /// device must not take a damaged file for the end.
-    pub fn read_at(&self, offset: u64, bytes: &mut [u8]) -> Result<(), Error> {
-        self.file
-            .read_exact_at(bytes, offset)
-            .map_err(Error::of("read", &self.path))
-    }
-
-    /// Goes through a range in pieces of at most [`PIECE_BYTES`]; what lies past the end is left out.
-    pub fn pieces(self, range: Range<u64>) -> Pieces {
+    /// Goes through a range in pieces, read when they are asked for; what lies past the end is left out. Bytes that
+    /// should be there and are not are an error, not an end: a device must not take a damaged artifact for the
+    /// whole. After an error nothing follows.
+    pub fn stream(self, range: Range<u64>) -> impl Stream<Item = Result<Piece, Error>> + Send {
         let end = range.end.min(self.length);
-        Pieces {
-            rest: range.start.min(end)..end,
-            artifact: self,
-        }
+        let rest = range.start.min(end)..end;
+        stream::try_unfold((Arc::new(self), rest), async |(artifact, rest)| {
+            if rest.is_empty() {
+                return Ok(None);
+            }
+            let size = match &artifact.bytes {
+                Bytes::File { .. } => PIECE_BYTES,
+                Bytes::Object { .. } => WINDOW_BYTES,
+            };
+            let piece = rest.start..rest.end.min(rest.start + size);
+            let rest = piece.end..rest.end;
+            let bytes = Self::read(&artifact, piece).await?;
+            Ok(Some((bytes, (artifact, rest))))
+        })
     }
-}
 
-/// The pieces of a range, read when they are asked for.
-#[derive(Debug)]
-pub struct Pieces {
-    artifact: Artifact,
-    rest: Range<u64>,
-}
-
-impl Pieces {
-    /// Returns how many bytes are still to come.
-    pub fn left(&self) -> u64 {
-        self.rest.end - self.rest.start
-    }
-}
-
-impl Iterator for Pieces {
-    type Item = Result<Vec<u8>, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let size = usize::try_from(self.left()).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
-        if size == 0 {
-            return None;
+    async fn read(artifact: &Arc<Self>, range: Range<u64>) -> Result<Piece, Error> {
+        if let Bytes::Object { backend, seen } = &artifact.bytes
+            && let Kept::Store(store) = &backend.kept
+        {
+            return store.read(&artifact.digest, seen, range).await;
         }
+        let artifact = Arc::clone(artifact);
+        blocking(move || artifact.read_file(&range)).await
+    }
+
+    fn read_file(&self, range: &Range<u64>) -> Result<Piece, Error> {
+        let size = usize::try_from(range.end - range.start).unwrap_or_default();
         let mut piece = vec![0; size];
-        let read = self.artifact.read_at(self.rest.start, &mut piece);
-        match read {
-            Ok(()) => self.rest.start += size as u64,
-            // After an error there is no going on: what follows would not join.
-            Err(_) => self.rest.start = self.rest.end,
+        if let Bytes::File { file, path } = &self.bytes {
+            let read = file.read_exact_at(&mut piece, range.start);
+            read.map_err(Error::of("read", path))?;
         }
-        Some(read.map(|()| piece))
+        Ok(piece.into())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::{StreamExt, TryStreamExt};
     use std::fs;
 
     fn artifact(home: &tempfile::TempDir, bytes: &[u8]) -> Artifact {
         let path = home.path().join("artifact");
         fs::write(&path, bytes).unwrap();
-        Artifact::new(
-            Digest::from_bytes([0; 32]),
-            File::open(&path).unwrap(),
-            path,
-        )
-        .unwrap()
+        let file = File::open(&path).unwrap();
+        Artifact::file(Digest::from_bytes([0; 32]), file, path).unwrap()
     }
 
-    #[test]
-    fn a_range_is_read_in_bounded_pieces_that_join() {
+    #[tokio::test]
+    async fn a_range_is_read_in_bounded_pieces_that_join() {
         let home = tempfile::tempdir().unwrap();
         let bytes: Vec<u8> = (0..200_000u32).map(|i| (i / 7) as u8).collect();
         for (range, wanted) in [
@@ -119,25 +136,22 @@ mod tests {
             (65_536..65_536, 0..0),
             (300_000..400_000, 0..0),
         ] {
-            let pieces = artifact(&home, &bytes).pieces(range);
-            assert_eq!(pieces.left(), wanted.len() as u64);
-            let pieces: Vec<_> = pieces.map(|piece| piece.unwrap()).collect();
-            assert!(
-                pieces
-                    .iter()
-                    .all(|piece| (1..=PIECE_BYTES).contains(&piece.len()))
-            );
+            let pieces = artifact(&home, &bytes).stream(range);
+            let pieces: Vec<_> = pieces.try_collect().await.unwrap();
+            let bounded = |piece: &Piece| (1..=PIECE_BYTES).contains(&(piece.len() as u64));
+            assert!(pieces.iter().all(bounded));
             assert_eq!(pieces.concat(), &bytes[wanted]);
         }
     }
 
-    #[test]
-    fn a_file_cut_short_is_an_error_and_ends_the_reading() {
+    #[tokio::test]
+    async fn a_file_cut_short_is_an_error_and_ends_the_reading() {
         let home = tempfile::tempdir().unwrap();
-        let mut pieces = artifact(&home, &[7; 100_000]).pieces(0..100_000);
+        let pieces = artifact(&home, &[7; 100_000]).stream(0..100_000);
         fs::write(home.path().join("artifact"), [7; 70_000]).unwrap();
-        assert_eq!(pieces.next().unwrap().unwrap().len(), PIECE_BYTES);
-        assert!(pieces.next().unwrap().unwrap_err().is_damage());
-        assert!(pieces.next().is_none());
+        let pieces: Vec<_> = pieces.collect().await;
+        assert_eq!(pieces.len(), 2);
+        assert_eq!(pieces[0].as_ref().unwrap().len() as u64, PIECE_BYTES);
+        assert!(pieces[1].as_ref().unwrap_err().is_damage());
     }
 }

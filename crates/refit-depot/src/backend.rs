@@ -1,155 +1,221 @@
-//! Where the bytes lie: a local directory, `<root>/sha256/ab/<digest>`, with `<root>/staging/` beside it.
+//! Where the bytes lie: a local directory, or an object store. Staging is local whatever it is, since the name of an
+//! artifact is known only after its last byte.
 //!
-//! This file is the seam for object stores. A backend keeps a staged file under a digest, opens, removes and lists;
-//! it is never asked to create only if absent. Staging stays local whatever the backend is: the name of an artifact
-//! is known only after its last byte. A second backend makes an enum of `Directory`; a trait has nothing to add.
+//! A backend keeps a staged file under a digest, opens, removes and lists; it is never asked to create only if
+//! absent. There are two, so it is an enum; a trait has nothing to add.
+
+mod credentials;
+pub(crate) mod directory;
+mod probe;
+pub mod settings;
+pub(crate) mod store;
+pub mod trouble;
+
+pub use probe::Probed;
 
 use crate::depot::Held;
+use directory::{Directory, KEEPING};
 use refit_protocol::digest::Digest;
+use settings::Settings;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use store::Store;
+use trouble::Trouble;
 
-/// What the file system refused, where, and why.
+/// What a disk or an object store refused, where, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("{act} {}", .path.display())]
+#[error("{act} {place}")]
 pub struct Error {
     act: &'static str,
-    path: PathBuf,
-    source: io::Error,
+    place: String,
+    source: Cause,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error(transparent)]
+    File(#[from] io::Error),
+    #[error(transparent)]
+    Store(#[from] Trouble),
 }
 
 impl Error {
     /// Makes the closure that gives an I/O error its context.
     pub(crate) fn of(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_path_buf();
-        move |source| Self { act, path, source }
+        let place = path.display().to_string();
+        move |error| Self {
+            act,
+            place,
+            source: error.into(),
+        }
     }
 
-    /// Returns what kind of failure lies beneath.
-    pub fn kind(&self) -> io::ErrorKind {
-        self.source.kind()
+    /// Makes the closure that gives trouble with an object store its context.
+    pub(crate) fn store(act: &'static str, place: impl ToString) -> impl FnOnce(Trouble) -> Self {
+        let place = place.to_string();
+        move |trouble| Self {
+            act,
+            place,
+            source: trouble.into(),
+        }
+    }
+
+    /// Returns what is wrong with the object store, if that is what failed.
+    pub const fn trouble(&self) -> Option<&Trouble> {
+        match &self.source {
+            Cause::Store(trouble) => Some(trouble),
+            Cause::File(_) => None,
+        }
     }
 
     /// Tells whether there was no room: a full disk, or a quota that is used up.
     pub fn is_full(&self) -> bool {
         use io::ErrorKind::{QuotaExceeded, StorageFull};
-        matches!(self.kind(), StorageFull | QuotaExceeded)
+        match &self.source {
+            Cause::File(error) => matches!(error.kind(), StorageFull | QuotaExceeded),
+            Cause::Store(trouble) => matches!(trouble, Trouble::Full(_)),
+        }
     }
 
     /// Tells whether an artifact was shorter than its length: it was damaged outside of the depot.
     pub fn is_damage(&self) -> bool {
-        self.kind() == io::ErrorKind::UnexpectedEof
+        match &self.source {
+            Cause::File(error) => error.kind() == io::ErrorKind::UnexpectedEof,
+            Cause::Store(trouble) => {
+                matches!(trouble, Trouble::WrongLength { .. } | Trouble::WrongBytes)
+            }
+        }
     }
 }
 
-/// Artifacts in a local directory.
+/// Staging, and where artifacts are kept.
 #[derive(Debug)]
-pub(crate) struct Directory {
-    shelves: PathBuf,
-    staging: PathBuf,
+pub(crate) struct Backend {
+    staging: Staging,
+    pub(crate) kept: Kept,
 }
 
-impl Directory {
-    pub(crate) fn open(root: &Path) -> Result<Self, Error> {
-        let (shelves, staging) = (root.join("sha256"), root.join("staging"));
-        make_dir(&shelves)?;
-        make_dir(&staging)?;
+/// Where artifacts are kept.
+#[derive(Debug)]
+pub(crate) enum Kept {
+    Directory(Arc<Directory>),
+    Store(Box<Store>),
+}
+
+impl Backend {
+    pub(crate) fn directory(root: &Path) -> Result<Self, Error> {
+        let staging = Staging::open(root)?;
+        let kept = Kept::Directory(Arc::new(Directory::open(root)?));
+        Ok(Self { staging, kept })
+    }
+
+    pub(crate) async fn store(
+        root: &Path,
+        settings: Settings,
+    ) -> Result<(Self, Result<Probed, Error>), Error> {
+        let root = root.to_path_buf();
+        let staging = blocking(move || Staging::open(&root)).await?;
+        let store = Store::connect(settings).await?;
+        let probed = store.probe().await;
+        let kept = Kept::Store(Box::new(store));
+        Ok((Self { staging, kept }, probed))
+    }
+
+    pub(crate) fn stage(&self) -> Result<Staged, Error> {
+        self.staging.stage()
+    }
+
+    /// Keeps a staged file under its digest; tells whether it was there before.
+    pub(crate) async fn keep(
+        &self,
+        staged: Staged,
+        digest: Digest,
+        length: u64,
+    ) -> Result<bool, Error> {
+        match &self.kept {
+            Kept::Store(store) => {
+                let already = store.look(&digest).await?.is_some();
+                store.keep(&staged, &digest, length).await?;
+                Ok(already)
+            }
+            Kept::Directory(directory) => {
+                let directory = Arc::clone(directory);
+                blocking(move || {
+                    let already = directory.holds(&digest)?;
+                    for step in KEEPING {
+                        directory.keep(step, &staged, &digest)?;
+                    }
+                    Ok(already)
+                })
+                .await
+            }
+        }
+    }
+
+    pub(crate) async fn remove(&self, digest: Digest) -> Result<bool, Error> {
+        match &self.kept {
+            Kept::Store(store) => store.remove(&digest).await,
+            Kept::Directory(directory) => {
+                let directory = Arc::clone(directory);
+                blocking(move || directory.remove(&digest)).await
+            }
+        }
+    }
+
+    pub(crate) async fn list(&self) -> Result<Vec<Held>, Error> {
+        match &self.kept {
+            Kept::Store(store) => store.list().await,
+            Kept::Directory(directory) => {
+                let directory = Arc::clone(directory);
+                blocking(move || directory.list()).await
+            }
+        }
+    }
+}
+
+/// Runs what touches the disk off the event loop.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(io::Error::other)
+        .map_err(Error::of("work on", Path::new("the depot")))?
+}
+
+/// The directory in which artifacts come in.
+#[derive(Debug)]
+struct Staging {
+    path: PathBuf,
+}
+
+impl Staging {
+    fn open(root: &Path) -> Result<Self, Error> {
+        let path = root.join("staging");
+        make_dir(&path)?;
         sync_dir(root)?;
         // An artifact is no more durable than the directories above it.
         sync_dir(parent(root))?;
-        for entry in entries(&staging)? {
+        for entry in entries(&path)? {
             fs::remove_file(&entry).map_err(Error::of("remove", &entry))?;
         }
-        Ok(Self { shelves, staging })
+        Ok(Self { path })
     }
 
     /// Makes an empty staged file with a name that no other has.
-    pub(crate) fn stage(&self) -> Result<Staged, Error> {
+    fn stage(&self) -> Result<Staged, Error> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = self.staging.join(format!("{}-{number}", process::id()));
+        let path = self.path.join(format!("{}-{number}", process::id()));
         let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600);
+        options.read(true).write(true).create_new(true).mode(0o600);
         let file = options.open(&path).map_err(Error::of("create", &path))?;
         Ok(Staged { file, path })
     }
-
-    /// Takes one step of keeping `staged` under `digest`; the caller takes all of [`KEEPING`], in order.
-    pub(crate) fn keep(&self, step: Keep, staged: &Staged, digest: &Digest) -> Result<(), Error> {
-        let shelf = self.shelf(digest);
-        match step {
-            Keep::Seal => staged.seal(),
-            Keep::Shelf => make_dir(&shelf).and_then(|()| sync_dir(&self.shelves)),
-            Keep::Name => {
-                let path = self.path(digest);
-                fs::rename(&staged.path, &path).map_err(Error::of("rename to", &path))
-            }
-            Keep::Sync => sync_dir(&shelf),
-        }
-    }
-
-    pub(crate) fn holds(&self, digest: &Digest) -> Result<bool, Error> {
-        let path = self.path(digest);
-        path.try_exists().map_err(Error::of("look for", &path))
-    }
-
-    pub(crate) fn file(&self, digest: &Digest) -> Result<Option<(File, PathBuf)>, Error> {
-        let path = self.path(digest);
-        match File::open(&path) {
-            Ok(file) => Ok(Some((file, path))),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(Error::of("open", &path)(e)),
-        }
-    }
-
-    pub(crate) fn remove(&self, digest: &Digest) -> Result<bool, Error> {
-        let path = self.path(digest);
-        match fs::remove_file(&path) {
-            Ok(()) => sync_dir(&self.shelf(digest)).map(|()| true),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(e) => Err(Error::of("remove", &path)(e)),
-        }
-    }
-
-    pub(crate) fn list(&self) -> Result<Vec<Held>, Error> {
-        let mut held = Vec::new();
-        for shelf in entries(&self.shelves)? {
-            if shelf.is_dir() {
-                held.extend(entries(&shelf)?.iter().filter_map(|path| held_at(path)));
-            }
-        }
-        held.sort_unstable();
-        Ok(held)
-    }
-
-    fn shelf(&self, digest: &Digest) -> PathBuf {
-        self.shelves.join(&digest.to_hex()[..2])
-    }
-
-    fn path(&self, digest: &Digest) -> PathBuf {
-        self.shelf(digest).join(digest.to_hex())
-    }
-}
-
-/// The steps by which a staged file becomes an artifact. A crash after any of them leaves nothing, or the whole:
-/// the bytes are durable before they have the name, and the name before anybody is told.
-pub(crate) const KEEPING: [Keep; 4] = [Keep::Seal, Keep::Shelf, Keep::Name, Keep::Sync];
-
-/// One step of [`KEEPING`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keep {
-    /// Makes the bytes read-only and durable.
-    Seal,
-    /// Makes the directory for the name, and makes that durable.
-    Shelf,
-    /// Gives the bytes their name, over the same bytes if they were there: that also mends a damaged copy.
-    Name,
-    /// Makes the name durable.
-    Sync,
 }
 
 /// A file that has no name yet. Dropped, it is gone.
@@ -173,16 +239,6 @@ impl Drop for Staged {
         // After the renaming there is nothing under this name; if the removal fails, `open` repeats it.
         drop(fs::remove_file(&self.path));
     }
-}
-
-fn held_at(path: &Path) -> Option<Held> {
-    let digest = Digest::parse(path.file_name()?.to_str()?)?;
-    // Gone between listing and looking, or not a file: not held.
-    let metadata = fs::metadata(path).ok()?;
-    metadata.is_file().then_some(Held {
-        digest,
-        length: metadata.len(),
-    })
 }
 
 fn entries(dir: &Path) -> Result<Vec<PathBuf>, Error> {

@@ -5,7 +5,9 @@
 //! knows what is desired, reported, or a way back (semantics 24).
 
 use crate::artifact::Artifact;
-use crate::backend::{Directory, Error};
+use crate::backend::settings::Settings;
+use crate::backend::store::Store;
+use crate::backend::{Backend, Error, Kept, Probed, blocking};
 use crate::intake::{self, Expected, Intake};
 use refit_protocol::digest::Digest;
 use std::path::Path;
@@ -14,47 +16,75 @@ use std::sync::Arc;
 /// The artifacts of one installation. Cloning it copies a pointer.
 #[derive(Clone, Debug)]
 pub struct Depot {
-    directory: Arc<Directory>,
+    backend: Arc<Backend>,
 }
 
 impl Depot {
-    /// Opens the depot below `root`; makes it (mode 0700) if it is not there, and removes what unfinished intakes
-    /// of an earlier process left behind. One process at a time: the server's lock on its data sees to that.
+    /// Opens the depot in the directory `root`; makes it (mode 0700) if it is not there, and removes what unfinished
+    /// intakes of an earlier process left behind. One process at a time: the server's lock on its data sees to that.
+    ///
+    /// Blocks on the disk.
     pub fn open(root: &Path) -> Result<Self, Error> {
-        let directory = Arc::new(Directory::open(root)?);
-        Ok(Self { directory })
+        let backend = Arc::new(Backend::directory(root)?);
+        Ok(Self { backend })
     }
 
-    /// Begins to take in an artifact.
+    /// Opens the depot in an object store, with `root` for what is on its way in, and probes the store. Settings
+    /// that cannot be used are an error; what the probe found is told beside the depot, for the caller to judge: a
+    /// store that was there yesterday and is away today is no reason to leave devices alone.
+    pub async fn open_store(
+        root: &Path,
+        settings: Settings,
+    ) -> Result<(Self, Result<Probed, Error>), Error> {
+        let (backend, probed) = Backend::store(root, settings).await?;
+        let backend = Arc::new(backend);
+        Ok((Self { backend }, probed))
+    }
+
+    /// Begins to take in an artifact. Blocks on the disk.
     pub fn intake(&self, expected: Expected) -> Result<Intake, intake::Error> {
-        Intake::begin(Arc::clone(&self.directory), expected)
+        Intake::begin(Arc::clone(&self.backend), expected)
     }
 
-    /// Opens an artifact for reading, or tells that it is not here. Removal does not disturb who reads already.
-    pub fn artifact(&self, digest: &Digest) -> Result<Option<Artifact>, Error> {
-        match self.directory.file(digest)? {
-            Some((file, path)) => Artifact::new(*digest, file, path).map(Some),
-            None => Ok(None),
+    /// Opens an artifact for reading, or tells that it is not here. In a directory, removal does not disturb who
+    /// reads already.
+    pub async fn artifact(&self, digest: &Digest) -> Result<Option<Artifact>, Error> {
+        let digest = *digest;
+        if let Kept::Directory(directory) = &self.backend.kept {
+            let directory = Arc::clone(directory);
+            return blocking(move || match directory.file(&digest)? {
+                Some((file, path)) => Artifact::file(digest, file, path).map(Some),
+                None => Ok(None),
+            })
+            .await;
         }
+        Artifact::object(Arc::clone(&self.backend), digest).await
     }
 
     /// Removes an artifact; false if it was not there. It stays removed after a crash.
-    pub fn remove(&self, digest: &Digest) -> Result<bool, Error> {
-        self.directory.remove(digest)
+    pub async fn remove(&self, digest: &Digest) -> Result<bool, Error> {
+        self.backend.remove(*digest).await
     }
 
     /// Lists what is held, in the order of the digests.
-    pub fn list(&self) -> Result<Vec<Held>, Error> {
-        self.directory.list()
+    pub async fn list(&self) -> Result<Vec<Held>, Error> {
+        self.backend.list().await
     }
 
     /// Counts what is held.
-    pub fn usage(&self) -> Result<Usage, Error> {
+    pub async fn usage(&self) -> Result<Usage, Error> {
         let usage = Usage::default();
-        Ok(self.list()?.iter().fold(usage, |sum, held| Usage {
+        Ok(self.list().await?.iter().fold(usage, |sum, held| Usage {
             artifacts: sum.artifacts + 1,
             bytes: sum.bytes + held.length,
         }))
+    }
+
+    pub(crate) fn store(&self) -> Option<&Store> {
+        match &self.backend.kept {
+            Kept::Store(store) => Some(store),
+            Kept::Directory(_) => None,
+        }
     }
 }
 
@@ -79,55 +109,62 @@ pub struct Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::TryStreamExt;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    fn store(depot: &Depot, bytes: &[u8]) -> Digest {
+    async fn store(depot: &Depot, bytes: &[u8]) -> Digest {
         let mut intake = depot.intake(Expected::default()).unwrap();
         intake.write(bytes).unwrap();
-        intake.commit().unwrap().digest
+        intake.commit().await.unwrap().digest
     }
 
-    #[test]
-    fn what_was_stored_is_there_after_reopening() {
+    #[tokio::test]
+    async fn what_was_stored_is_there_after_reopening() {
         let home = tempfile::tempdir().unwrap();
         let root = home.path().join("data/depot");
-        let digest = store(&Depot::open(&root).unwrap(), b"abc");
+        let digest = store(&Depot::open(&root).unwrap(), b"abc").await;
         // FIPS 180-4, the example of appendix B.1
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digest.to_hex(), expected);
         let depot = Depot::open(&root).unwrap();
-        assert_eq!(depot.artifact(&digest).unwrap().unwrap().length(), 3);
+        assert_eq!(depot.artifact(&digest).await.unwrap().unwrap().length(), 3);
         assert!(root.join("sha256/ba").join(expected).is_file());
     }
 
-    #[test]
-    fn the_depot_is_private_and_its_artifacts_read_only() {
+    #[tokio::test]
+    async fn the_depot_is_private_and_its_artifacts_read_only() {
         let home = tempfile::tempdir().unwrap();
         let root = home.path().join("depot");
-        let digest = store(&Depot::open(&root).unwrap(), b"abc");
+        let digest = store(&Depot::open(&root).unwrap(), b"abc").await;
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&root), 0o700);
         assert_eq!(mode(&root.join("sha256/ba").join(digest.to_hex())), 0o400);
     }
 
-    #[test]
-    fn list_and_usage_count_artifacts_and_ignore_strangers() {
+    #[tokio::test]
+    async fn list_and_usage_count_artifacts_and_ignore_strangers() {
         let home = tempfile::tempdir().unwrap();
         let depot = Depot::open(home.path()).unwrap();
-        assert_eq!(depot.usage().unwrap(), Usage::default());
+        assert_eq!(depot.usage().await.unwrap(), Usage::default());
         let mut digests = [
-            store(&depot, b"abc"),
-            store(&depot, b"de"),
-            store(&depot, b""),
+            store(&depot, b"abc").await,
+            store(&depot, b"de").await,
+            store(&depot, b"").await,
         ];
         digests.sort();
         fs::write(home.path().join("sha256/README"), "x").unwrap();
         fs::write(home.path().join("sha256/ba/notes.txt"), "x").unwrap();
-        let listed: Vec<_> = depot.list().unwrap().iter().map(|h| h.digest).collect();
+        let listed: Vec<_> = depot
+            .list()
+            .await
+            .unwrap()
+            .iter()
+            .map(|h| h.digest)
+            .collect();
         assert_eq!(listed, digests);
         assert_eq!(
-            depot.usage().unwrap(),
+            depot.usage().await.unwrap(),
             Usage {
                 artifacts: 3,
                 bytes: 5
@@ -135,23 +172,22 @@ mod tests {
         );
     }
 
-    #[test]
-    fn removal_leaves_readers_alone_and_is_told_apart_from_absence() {
+    #[tokio::test]
+    async fn removal_leaves_readers_alone_and_is_told_apart_from_absence() {
         let home = tempfile::tempdir().unwrap();
         let depot = Depot::open(home.path()).unwrap();
-        let digest = store(&depot, b"abc");
-        let reader = depot.artifact(&digest).unwrap().unwrap();
-        assert!(depot.remove(&digest).unwrap());
-        assert!(!depot.remove(&digest).unwrap());
-        assert!(depot.artifact(&digest).unwrap().is_none());
-        let mut bytes = [0; 3];
-        reader.read_at(0, &mut bytes).unwrap();
-        assert_eq!(&bytes, b"abc");
-        assert_eq!(store(&depot, b"abc"), digest);
+        let digest = store(&depot, b"abc").await;
+        let reader = depot.artifact(&digest).await.unwrap().unwrap();
+        assert!(depot.remove(&digest).await.unwrap());
+        assert!(!depot.remove(&digest).await.unwrap());
+        assert!(depot.artifact(&digest).await.unwrap().is_none());
+        let bytes: Vec<_> = reader.stream(0..3).try_collect().await.unwrap();
+        assert_eq!(bytes.concat(), b"abc");
+        assert_eq!(store(&depot, b"abc").await, digest);
     }
 
-    #[test]
-    fn a_root_that_is_a_file_is_refused_with_its_path() {
+    #[tokio::test]
+    async fn a_root_that_is_a_file_is_refused_with_its_path() {
         let home = tempfile::tempdir().unwrap();
         let root = home.path().join("depot");
         fs::write(&root, "").unwrap();

@@ -3,6 +3,7 @@
 //! A pre-signed URL is a bearer secret. Its strength is *time*: whoever holds it may download, until it expires. The
 //! device in it says for whom it was meant, and binds nothing until the request proves who asks (semantics 1).
 
+pub mod cloud;
 pub mod keys;
 pub mod presigned;
 

@@ -3,7 +3,7 @@
 //! What was promised of it (length, digest) is checked before it is kept. An [`Intake`] that is dropped, or whose
 //! process dies, leaves nothing behind.
 
-use crate::backend::{self, Directory, KEEPING, Staged};
+use crate::backend::{self, Backend, Staged};
 use refit_protocol::digest::Digest;
 use sha2::{Digest as _, Sha256};
 use std::io::Write;
@@ -36,7 +36,7 @@ impl Default for Expected {
 /// An artifact on its way in.
 #[derive(Debug)]
 pub struct Intake {
-    directory: Arc<Directory>,
+    backend: Arc<Backend>,
     staged: Staged,
     hash: Sha256,
     length: u64,
@@ -46,7 +46,7 @@ pub struct Intake {
 }
 
 impl Intake {
-    pub(crate) fn begin(directory: Arc<Directory>, expected: Expected) -> Result<Self, Error> {
+    pub(crate) fn begin(backend: Arc<Backend>, expected: Expected) -> Result<Self, Error> {
         if expected
             .length
             .is_some_and(|length| length > expected.length_max)
@@ -55,9 +55,9 @@ impl Intake {
                 max: expected.length_max,
             });
         }
-        let staged = directory.stage()?;
+        let staged = backend.stage()?;
         Ok(Self {
-            directory,
+            backend,
             staged,
             hash: Sha256::new(),
             length: 0,
@@ -99,15 +99,15 @@ impl Intake {
     }
 
     /// Keeps what came under its digest, if it is what was expected. When this returns, it is durable.
-    pub fn commit(self) -> Result<Stored, Error> {
-        let digest = self.checked()?;
-        let already = self.directory.holds(&digest)?;
-        for step in KEEPING {
-            self.directory.keep(step, &self.staged, &digest)?;
-        }
+    ///
+    /// An object store was given it, and gave it back. A future that is dropped before its end leaves nothing in a
+    /// directory; in an object store it may leave parts of an upload, which the bucket's lifecycle rule clears away.
+    pub async fn commit(self) -> Result<Stored, Error> {
+        let (digest, length) = (self.checked()?, self.length);
+        let already = self.backend.keep(self.staged, digest, length).await?;
         Ok(Stored {
             digest,
-            length: self.length,
+            length,
             already,
         })
     }
@@ -165,12 +165,12 @@ pub enum Error {
         got: Digest,
     },
     /// There is no room for it (HTTP 507).
-    #[error("store the artifact, for want of room: free some space in the data directory")]
+    #[error("store the artifact, for want of room: free some space where the depot is")]
     Full(#[source] backend::Error),
     /// An earlier write failed, and the caller went on.
     #[error("commit an intake after a failed write: send the artifact again")]
     Broken,
-    /// The file system failed.
+    /// The file system, or the object store, failed.
     #[error("store the artifact")]
     Backend(#[source] backend::Error),
 }
@@ -188,8 +188,10 @@ impl From<backend::Error> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Keep;
+    use crate::backend::Kept;
+    use crate::backend::directory::{KEEPING, Keep};
     use crate::depot::Depot;
+    use futures_util::TryStreamExt;
     use std::fs::{self, File};
     use std::mem;
     use std::path::Path;
@@ -206,8 +208,8 @@ mod tests {
         Depot::open(root).unwrap().intake(expected).unwrap()
     }
 
-    #[test]
-    fn the_same_again_is_harmless() {
+    #[tokio::test]
+    async fn the_same_again_is_harmless() {
         let home = tempfile::tempdir().unwrap();
         let depot = Depot::open(home.path()).unwrap();
         for already in [false, true, true] {
@@ -220,14 +222,14 @@ mod tests {
                 length: 8,
                 already,
             };
-            assert_eq!(intake.commit().unwrap(), stored);
+            assert_eq!(intake.commit().await.unwrap(), stored);
         }
-        assert_eq!(depot.usage().unwrap().artifacts, 1);
+        assert_eq!(depot.usage().await.unwrap().artifacts, 1);
         assert_eq!(left_in_staging(home.path()), 0);
     }
 
-    #[test]
-    fn the_same_again_mends_a_damaged_copy() {
+    #[tokio::test]
+    async fn the_same_again_mends_a_damaged_copy() {
         let home = tempfile::tempdir().unwrap();
         let shelf = home
             .path()
@@ -237,15 +239,15 @@ mod tests {
         fs::write(shelf.join(sha256(b"good").to_hex()), b"gone").unwrap();
         let mut intake = begin(home.path(), Expected::default());
         intake.write(b"good").unwrap();
-        assert!(intake.commit().unwrap().already);
+        assert!(intake.commit().await.unwrap().already);
         assert_eq!(
             fs::read(shelf.join(sha256(b"good").to_hex())).unwrap(),
             b"good"
         );
     }
 
-    #[test]
-    fn an_intake_that_is_dropped_leaves_nothing() {
+    #[tokio::test]
+    async fn an_intake_that_is_dropped_leaves_nothing() {
         let home = tempfile::tempdir().unwrap();
         let mut intake = begin(home.path(), Expected::default());
         intake.write(b"half of it").unwrap();
@@ -254,8 +256,8 @@ mod tests {
         assert_eq!(left_in_staging(home.path()), 0);
     }
 
-    #[test]
-    fn what_was_announced_is_checked_before_anything_is_kept() {
+    #[tokio::test]
+    async fn what_was_announced_is_checked_before_anything_is_kept() {
         let home = tempfile::tempdir().unwrap();
         let depot = Depot::open(home.path()).unwrap();
         let length = |length| Expected {
@@ -266,7 +268,7 @@ mod tests {
 
         let mut short = depot.intake(length(4)).unwrap();
         short.write(b"abc").unwrap();
-        let error = short.commit().unwrap_err();
+        let error = short.commit().await.unwrap_err();
         assert!(
             matches!(
                 error,
@@ -297,15 +299,15 @@ mod tests {
             })
             .unwrap();
         wrong.write(b"abc").unwrap();
-        let error = wrong.commit().unwrap_err();
+        let error = wrong.commit().await.unwrap_err();
         assert!(matches!(error, Error::DigestDiffers { .. }), "{error}");
 
-        assert_eq!(depot.usage().unwrap().artifacts, 0);
+        assert_eq!(depot.usage().await.unwrap().artifacts, 0);
         assert_eq!(left_in_staging(home.path()), 0);
     }
 
-    #[test]
-    fn too_long_is_refused_at_the_limit_and_at_once_if_announced() {
+    #[tokio::test]
+    async fn too_long_is_refused_at_the_limit_and_at_once_if_announced() {
         let home = tempfile::tempdir().unwrap();
         let depot = Depot::open(home.path()).unwrap();
         let expected = Expected {
@@ -315,7 +317,7 @@ mod tests {
         let mut intake = depot.intake(expected).unwrap();
         intake.write(b"abc").unwrap();
         assert!(matches!(intake.write(b"d"), Err(Error::TooLong { max: 3 })));
-        assert!(matches!(intake.commit(), Err(Error::Broken)));
+        assert!(matches!(intake.commit().await, Err(Error::Broken)));
         let announced = Expected {
             length: Some(4),
             ..expected
@@ -326,40 +328,40 @@ mod tests {
         ));
     }
 
-    #[test]
-    fn a_full_disk_has_a_name_and_cannot_be_committed_over() {
+    #[tokio::test]
+    async fn a_full_disk_has_a_name_and_cannot_be_committed_over() {
         let home = tempfile::tempdir().unwrap();
         let mut intake = begin(home.path(), Expected::default());
         intake.staged.file = File::options().write(true).open("/dev/full").unwrap();
         let error = intake.write(b"abc").unwrap_err();
         assert!(matches!(&error, Error::Full(_)), "{error:?}");
-        assert!(matches!(intake.commit(), Err(Error::Broken)));
+        assert!(matches!(intake.commit().await, Err(Error::Broken)));
         assert_eq!(left_in_staging(home.path()), 0);
     }
 
-    #[test]
-    fn a_crash_between_any_two_steps_leaves_nothing_or_the_whole() {
+    #[tokio::test]
+    async fn a_crash_between_any_two_steps_leaves_nothing_or_the_whole() {
         for steps in 0..=KEEPING.len() {
             let home = tempfile::tempdir().unwrap();
             let mut intake = begin(home.path(), Expected::default());
             intake.write(b"firmware").unwrap();
             let digest = intake.checked().unwrap();
+            let Kept::Directory(directory) = &intake.backend.kept else {
+                panic!("a directory")
+            };
             for step in &KEEPING[..steps] {
-                intake
-                    .directory
-                    .keep(*step, &intake.staged, &digest)
-                    .unwrap();
+                directory.keep(*step, &intake.staged, &digest).unwrap();
             }
             mem::forget(intake);
 
             let depot = Depot::open(home.path()).unwrap();
             assert_eq!(left_in_staging(home.path()), 0, "after {steps} steps");
             let named = KEEPING[..steps].contains(&Keep::Name);
-            match depot.artifact(&digest).unwrap() {
+            match depot.artifact(&digest).await.unwrap() {
                 Some(artifact) => {
-                    let mut bytes = [0; 8];
-                    artifact.read_at(0, &mut bytes).unwrap();
-                    assert!(named && artifact.length() == 8 && &bytes == b"firmware");
+                    let length = artifact.length();
+                    let bytes: Vec<_> = artifact.stream(0..length).try_collect().await.unwrap();
+                    assert!(named && bytes.concat() == b"firmware");
                 }
                 None => assert!(!named, "after {steps} steps"),
             }
@@ -367,7 +369,7 @@ mod tests {
             let mut again = depot.intake(Expected::default()).unwrap();
             again.write(b"firmware").unwrap();
             assert_eq!(
-                again.commit().unwrap(),
+                again.commit().await.unwrap(),
                 Stored {
                     digest,
                     length: 8,
@@ -377,8 +379,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn bytes_are_durable_before_they_have_a_name() {
+    #[tokio::test]
+    async fn bytes_are_durable_before_they_have_a_name() {
         let at = |step| KEEPING.iter().position(|s| *s == step).unwrap();
         assert!(at(Keep::Seal) < at(Keep::Name));
         assert!(at(Keep::Shelf) < at(Keep::Name));

@@ -1,5 +1,6 @@
 //! From a directory to the device's last byte, as the server and the agent will do it, through the public API alone.
 
+use futures_util::TryStreamExt;
 use refit_depot::depot::Depot;
 use refit_depot::grant::keys::GrantKeys;
 use refit_depot::grant::{Grants, Refused, TIME_TO_LIVE};
@@ -28,7 +29,7 @@ impl Server {
         Self { depot, grants }
     }
 
-    fn store(&self, bytes: &[u8], digest: Digest) -> Stored {
+    async fn store(&self, bytes: &[u8], digest: Digest) -> Stored {
         let length = Some(bytes.len() as u64);
         let expected = Expected {
             length,
@@ -39,22 +40,18 @@ impl Server {
         for piece in bytes.chunks(1000) {
             intake.write(piece).unwrap();
         }
-        intake.commit().unwrap()
+        intake.commit().await.unwrap()
     }
 
     /// Answers a GET as HTTP would: the status, and all bytes of the body.
-    fn get(&self, url: &str, ask: &Ask<'_>) -> Result<(u16, Vec<u8>), Refused> {
+    async fn get(&self, url: &str, ask: &Ask<'_>) -> Result<(u16, Vec<u8>), Refused> {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let digest = depot_digest(path).unwrap();
         self.grants.check(&digest, query, NOW)?;
-        let artifact = self.depot.artifact(&digest).unwrap().unwrap();
+        let artifact = self.depot.artifact(&digest).await.unwrap().unwrap();
         let answer = answer(ask, &digest, artifact.length());
-        let pieces = answer.body.map(|range| artifact.pieces(range));
-        let body: Vec<_> = pieces
-            .into_iter()
-            .flatten()
-            .map(|piece| piece.unwrap())
-            .collect();
+        let pieces = artifact.stream(answer.body.unwrap_or_default());
+        let body: Vec<_> = pieces.try_collect().await.unwrap();
         Ok((answer.status.code(), body.concat()))
     }
 }
@@ -72,16 +69,16 @@ fn release(home: &Path) -> (Vec<u8>, Digest) {
     (bytes, summary.digest)
 }
 
-#[test]
-fn a_download_goes_on_where_it_was_cut_after_a_restart_of_the_server() {
+#[tokio::test]
+async fn a_download_goes_on_where_it_was_cut_after_a_restart_of_the_server() {
     let home = tempfile::tempdir().unwrap();
     let (bytes, digest) = release(home.path());
     let server = Server::start(home.path());
-    assert!(!server.store(&bytes, digest).already);
-    assert!(server.store(&bytes, digest).already);
+    assert!(!server.store(&bytes, digest).await.already);
+    assert!(server.store(&bytes, digest).await.already);
     let device = DeviceId::parse("lamp-7").unwrap();
     let url = server.grants.mint(&digest, &device, NOW);
-    let (status, whole) = server.get(&url, &Ask::default()).unwrap();
+    let (status, whole) = server.get(&url, &Ask::default()).await.unwrap();
     assert_eq!((status, &whole), (200, &bytes));
 
     // Cut after a third; the server is another process now, and the URL is still good.
@@ -93,20 +90,20 @@ fn a_download_goes_on_where_it_was_cut_after_a_restart_of_the_server() {
         if_range: Some(tag.as_bytes()),
         ..Ask::default()
     };
-    let (status, rest) = server.get(&url, &ask).unwrap();
+    let (status, rest) = server.get(&url, &ask).await.unwrap();
     assert_eq!(status, 206);
     assert_eq!([&bytes[..cut], &rest].concat(), bytes);
 }
 
-#[test]
-fn without_a_grant_there_is_nothing() {
+#[tokio::test]
+async fn without_a_grant_there_is_nothing() {
     let home = tempfile::tempdir().unwrap();
     let (bytes, digest) = release(home.path());
     let server = Server::start(home.path());
-    server.store(&bytes, digest);
+    server.store(&bytes, digest).await;
     let bare = server.grants.stable_url(&digest);
     assert_eq!(
-        server.get(&bare, &Ask::default()),
+        server.get(&bare, &Ask::default()).await,
         Err(Refused::Missing("grant"))
     );
     let elsewhere = tempfile::tempdir().unwrap();
@@ -115,7 +112,7 @@ fn without_a_grant_there_is_nothing() {
         .grants
         .mint(&digest, &device, NOW);
     assert_eq!(
-        server.get(&foreign, &Ask::default()),
+        server.get(&foreign, &Ask::default()).await,
         Err(Refused::UnknownKey)
     );
 }

@@ -10,9 +10,10 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
-use futures_util::stream;
-use refit_depot::artifact::{Artifact, Pieces};
+use futures_util::TryStreamExt;
+use refit_depot::artifact::Artifact;
 use refit_depot::serve::{self, Answer, Ask, Status};
+use refit_engine::output::with_sources;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
 use tokio::sync::OwnedSemaphorePermit;
@@ -38,13 +39,9 @@ pub(crate) async fn download(
     let digest = Digest::parse(&digest).ok_or_else(none)?;
     let (granted, device) = granted(&app, &digest, &uri, &headers)?;
     let place = place(&app, device)?;
-    let depot = app.depot.clone();
-    let opened = tokio::task::spawn_blocking(move || depot.artifact(&digest));
-    let opened = opened
-        .await
-        .map_err(|_| Problem::internal("a download was abandoned"))?;
+    let opened = app.depot.artifact(&digest).await;
     let artifact = opened
-        .map_err(|error| Problem::internal(&error.to_string()))?
+        .map_err(|error| Problem::of_depot(&error))?
         .ok_or_else(none)?;
     app.counters.download(granted);
     let answer = decided(&method, &headers, &artifact);
@@ -153,51 +150,19 @@ fn respond(
         }));
     }
     let body = answer.body.map_or_else(Body::empty, |range| {
-        let sending = Sending {
-            pieces: artifact.pieces(range),
-            counters: Arc::clone(counters),
-            place,
-        };
-        Body::from_stream(stream::try_unfold(sending, next_piece))
+        let counters = Arc::clone(counters);
+        // A piece is asked for when the connection has room, so a slow peer costs one piece of memory.
+        let pieces = artifact.stream(range).inspect_ok(move |piece| {
+            // Held for as long as there are pieces: given back when the last is sent, or the peer goes.
+            let _ = &place;
+            counters.sent_bytes.fetch_add(piece.len() as u64, Relaxed);
+        });
+        Body::from_stream(pieces.inspect_err(|error| {
+            tracing::error!("a download was cut: {}", with_sources(error));
+        }))
     });
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(answer.status.code()).unwrap_or_default();
     *response.headers_mut() = headers;
     Ok(response)
-}
-
-/// A download under way.
-struct Sending {
-    pieces: Pieces,
-    counters: Arc<Counters>,
-    place: Place,
-}
-
-/// Reads the next piece. It is asked for when the connection has room, so a slow peer costs one piece of memory.
-async fn next_piece(sending: Sending) -> Result<Option<(Vec<u8>, Sending)>, std::io::Error> {
-    let Sending {
-        mut pieces,
-        counters,
-        place,
-    } = sending;
-    let read = tokio::task::spawn_blocking(move || (pieces.next(), pieces));
-    let (piece, pieces) = read.await.map_err(std::io::Error::other)?;
-    match piece {
-        None => Ok(None),
-        Some(Ok(bytes)) => {
-            counters.sent_bytes.fetch_add(bytes.len() as u64, Relaxed);
-            Ok(Some((
-                bytes,
-                Sending {
-                    pieces,
-                    counters,
-                    place,
-                },
-            )))
-        }
-        Some(Err(error)) => {
-            tracing::error!("a download was cut: {error}");
-            Err(std::io::Error::other(error))
-        }
-    }
 }

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
+use refit_engine::output::with_sources;
 use refit_protocol::rejection::Code;
 use refit_store::store::Failure;
 use serde_json::{Map, Value, json};
@@ -269,10 +270,19 @@ impl Problem {
         }
     }
 
+    /// What failed under the depot. Of an object store it is told what is wrong, for it is somebody's to mend.
+    pub(crate) fn of_depot(error: &refit_depot::backend::Error) -> Self {
+        let Some(trouble) = error.trouble() else {
+            return Self::internal(&with_sources(error));
+        };
+        tracing::error!("the depot: {}", with_sources(error));
+        Self::new(Kind::Unavailable, trouble.to_string()).header(header::RETRY_AFTER, "10")
+    }
+
     pub(crate) fn full() -> Self {
         Self::new(
             Kind::DiskFull,
-            "nothing was stored: make room in the data directory and try again",
+            "nothing was stored: make room in the data directory, or where the depot is, and try again",
         )
     }
 

@@ -117,16 +117,21 @@ pub(crate) async fn remove(
         let _one = app.recording.lock().await;
         let at_work = Arc::clone(&app);
         let removed = tokio::task::spawn_blocking(move || removed(&at_work, &name, &version));
-        removed
+        let last = removed
             .await
-            .map_err(|_| Problem::internal("removing a release was abandoned"))?
+            .map_err(|_| Problem::internal("removing a release was abandoned"))??;
+        if let Some(digest) = last {
+            forget_unnamed(&app, &digest).await;
+        }
+        Ok(StatusCode::NO_CONTENT)
     });
     removal
         .await
         .map_err(|_| Problem::internal("removing a release was abandoned"))?
 }
 
-fn removed(app: &App, name: &str, version: &str) -> Result<StatusCode, Problem> {
+/// Removes the record; returns the digest that no other release may name.
+fn removed(app: &App, name: &str, version: &str) -> Result<Option<Digest>, Problem> {
     let release = app
         .store
         .reader()
@@ -145,16 +150,14 @@ fn removed(app: &App, name: &str, version: &str) -> Result<StatusCode, Problem> 
     }
     match outcome.map_err(Problem::of_store)? {
         Removed::Gone { release, last } => {
-            if last {
-                forget_unnamed(app, release.digest());
-            }
+            let last = last.then(|| *release.digest());
             let (name, version) = (name.to_owned(), version.to_owned());
             app.fleet.feed().add(
                 wall::now(),
                 None,
                 EventKind::ReleaseRemoved { name, version },
             );
-            Ok(StatusCode::NO_CONTENT)
+            Ok(last)
         }
         Removed::Missing => Err(no_such(name, version)),
         Removed::Desired { devices, first } => {
@@ -169,13 +172,14 @@ fn removed(app: &App, name: &str, version: &str) -> Result<StatusCode, Problem> 
 }
 
 /// Removes bytes that no release names. If it cannot be told, they stay: they only take room.
-fn forget_unnamed(app: &App, digest: &Digest) {
+async fn forget_unnamed(app: &App, digest: &Digest) {
+    let of = *digest;
     let named = app
-        .store
-        .reader()
-        .and_then(|mut reader| reader.releases_of(digest));
+        .readers
+        .read(move |reader| reader.releases_of(&of))
+        .await;
     if named.is_ok_and(|releases| releases.is_empty())
-        && let Err(error) = app.depot.remove(digest)
+        && let Err(error) = app.depot.remove(digest).await
     {
         tracing::warn!(
             "bytes that no release names were left: {}",

@@ -13,9 +13,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt;
 use refit_depot::depot::Depot;
-use refit_depot::intake::{self, Expected, Intake, Stored};
+use refit_depot::intake::{self, Expected, Intake};
 use refit_engine::events::EventKind;
-use refit_engine::output::with_sources;
 use refit_protocol::delta::{Format, Software};
 use refit_protocol::digest::Digest;
 use refit_store::release::{Added, NewRelease, Release};
@@ -265,9 +264,8 @@ fn of_intake(error: intake::Error) -> Problem {
         intake::Error::LengthDiffers { .. } => Problem::new(Kind::BadBody, message),
         intake::Error::DigestDiffers { .. } => Problem::new(Kind::DigestDiffers, message),
         intake::Error::Full(_) => Problem::full(),
-        intake::Error::Broken | intake::Error::Backend(_) => {
-            Problem::internal(&with_sources(&error))
-        }
+        intake::Error::Backend(under) => Problem::of_depot(&under),
+        intake::Error::Broken => Problem::internal(&message),
     }
 }
 
@@ -277,26 +275,27 @@ async fn recorded(
     (upload, format): (Upload, Format),
 ) -> Result<Response, Problem> {
     let _one = app.recording.lock().await;
+    let stored = intake.commit().await.map_err(of_intake)?;
+    let release = NewRelease {
+        software: Software {
+            name: upload.name,
+            version: upload.version,
+            digest: stored.digest,
+            length: stored.length,
+            format,
+        },
+        note: upload.note,
+        after: upload.after,
+        added: wall::now(),
+    };
     let at_work = Arc::clone(app);
-    let recorded = tokio::task::spawn_blocking(move || {
-        let stored = intake.commit().map_err(of_intake)?;
-        let release = NewRelease {
-            software: Software {
-                name: upload.name,
-                version: upload.version,
-                digest: stored.digest,
-                length: stored.length,
-                format,
-            },
-            note: upload.note,
-            after: upload.after,
-            added: wall::now(),
-        };
-        record(&at_work, &stored, release)
-    });
-    let (status, release, among) = recorded
-        .await
-        .map_err(|_| Problem::internal("recording a release was abandoned"))??;
+    let recorded = tokio::task::spawn_blocking(move || record(&at_work, release)).await;
+    let recorded = recorded.map_err(|_| Problem::internal("recording a release was abandoned"));
+    let recorded = recorded.flatten();
+    if recorded.is_err() {
+        forget_unnamed(app, &stored.digest).await;
+    }
+    let (status, release, among) = recorded?;
     let shown = shown(app, &release, &among);
     let location = format!("/api/v1/releases/{}/{}", shown.name, shown.version);
     let mut response = (status, Json(shown)).into_response();
@@ -306,19 +305,12 @@ async fn recorded(
     Ok(response)
 }
 
-fn record(
-    app: &App,
-    stored: &Stored,
-    release: NewRelease,
-) -> Result<(StatusCode, Release, Vec<Release>), Problem> {
+fn record(app: &App, release: NewRelease) -> Result<(StatusCode, Release, Vec<Release>), Problem> {
     let (name, version) = (
         release.software.name.clone(),
         release.software.version.clone(),
     );
     let added = app.store.add_release(release, None);
-    if !matches!(added, Ok(Added::New(_) | Added::Already(_))) {
-        forget_unnamed(app, &stored.digest);
-    }
     let (status, release) = match added.map_err(Problem::of_store)? {
         Added::New(release) => {
             app.releases.add(release.software.clone());
