@@ -1,21 +1,22 @@
-//! Durable updates through the whole engine: parsed, decided, committed, acknowledged. A thousand reports are in flight
-//! at any time, each of a device drawn at random.
+//! Durable updates through the whole engine: parsed, decided, committed, acknowledged. All devices are connected and
+//! subscribed; a thousand reports are in flight at any time, each of a device drawn at random.
 
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use refit_engine::driver::{Engine, Parts};
 use refit_engine::releases::Releases;
-use refit_engine::seat::{Outgoing, Seat};
+use refit_engine::seat::{Outgoing, Seat, Wants};
 use refit_engine::send::Grantor;
 use refit_engine::shard::Settings;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
 use refit_protocol::time::Timestamp;
+use refit_protocol::topic::Kind;
 use refit_replica::input::Policy;
 use refit_replica::speaker::Speaker;
 use refit_store::store::Store;
@@ -48,32 +49,55 @@ impl Grantor for NoGrants {
     }
 }
 
+/// Connects all devices and subscribes them to their deltas, of which there are none.
+pub(crate) fn connect(engine: &Engine, ids: &[DeviceId]) -> Result<Vec<Arc<Seat>>, Box<dyn Error>> {
+    /// So many happenings wait for the engine at most.
+    const CHUNK: usize = 10_000;
+    let mut seats = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(CHUNK) {
+        for id in ids {
+            let seat = Seat::new(Some(id.clone()));
+            seat.set_wants(Wants::of(Kind::Delta));
+            engine.fleet().attach(&seat);
+            engine.fleet().subscribe(&seat);
+            seats.push(seat);
+        }
+        if !engine.fleet().settle() {
+            return Err("the engine has stopped".into());
+        }
+    }
+    Ok(seats)
+}
+
 /// Keeps reports under way for as long as it lasts. The processor time of this thread is the load's own, and is left
 /// out.
 pub(crate) fn in_flight(
     engine: &Engine,
-    ids: &[DeviceId],
+    seats: &[Arc<Seat>],
     lasts: Duration,
     seed: u64,
 ) -> Result<Run, Box<dyn Error>> {
     let (ready, readied) = channel();
-    let lanes: Vec<Lane> = (0..IN_FLIGHT)
-        .map(|number| Lane::new(number, &ready))
-        .collect();
     let mut random = Rng::with_seed(seed);
+    // Each lane has devices of its own, so that none meets another.
+    let mut lanes: Vec<Lane<'_>> = seats
+        .chunks_exact(seats.len() / IN_FLIGHT)
+        .enumerate()
+        .map(|(number, seats)| Lane::new(number, seats, &ready))
+        .collect();
     let (begun, cpu) = (Instant::now(), others_cpu());
-    for lane in &lanes {
-        lane.report(engine, ids, &mut random);
+    for lane in &mut lanes {
+        lane.report(engine, &mut random)?;
     }
-    let (mut updates, mut open) = (0, IN_FLIGHT as u64);
+    let (mut updates, mut open) = (0, lanes.len());
     while open > 0 {
-        updates += acknowledged(&lanes, &readied, |lane| {
-            if begun.elapsed() < lasts {
-                lane.report(engine, ids, &mut random);
-            } else {
-                open -= 1;
-            }
-        })?;
+        let lane = &mut lanes[readied.recv()?];
+        updates += lane.acknowledged()?;
+        if begun.elapsed() < lasts {
+            lane.report(engine, &mut random)?;
+        } else {
+            open -= 1;
+        }
     }
     Ok(Run {
         updates,
@@ -86,56 +110,54 @@ fn others_cpu() -> Duration {
     process_cpu().saturating_sub(thread_cpu())
 }
 
-fn acknowledged(
-    lanes: &[Lane],
-    readied: &Receiver<usize>,
-    mut then: impl FnMut(&Lane),
-) -> Result<u64, Box<dyn Error>> {
-    let lane = &lanes[readied.recv()?];
-    let mut count = 0;
-    while let Poll::Ready(outgoing) = lane.seat.poll_next(&mut Context::from_waker(&lane.waker)) {
-        match outgoing {
-            Outgoing::Receipt { refused: None, .. } => {
-                count += 1;
-                then(lane);
-            }
-            other => return Err(format!("not acknowledged: {other:?}").into()),
-        }
-    }
-    Ok(count)
-}
-
-struct Lane {
-    seat: Arc<Seat>,
+/// One report after the other, each of another device.
+struct Lane<'a> {
+    seats: &'a [Arc<Seat>],
+    /// Whose report is under way.
+    seat: &'a Arc<Seat>,
     waker: Waker,
 }
 
-impl Lane {
-    fn new(number: usize, ready: &Sender<usize>) -> Self {
+impl<'a> Lane<'a> {
+    fn new(number: usize, seats: &'a [Arc<Seat>], ready: &Sender<usize>) -> Self {
         let bell = Arc::new(Bell {
             number,
             ready: ready.clone(),
         });
-        let lane = Self {
-            seat: Seat::new(None),
+        Self {
+            seats,
+            seat: &seats[0],
             waker: bell.into(),
-        };
-        // Left in the seat, the waker rings for the first receipt.
-        let empty = lane
-            .seat
-            .poll_next(&mut Context::from_waker(&lane.waker))
-            .is_pending();
-        debug_assert!(empty, "nothing was submitted yet");
-        lane
+        }
     }
 
-    fn report(&self, engine: &Engine, ids: &[DeviceId], random: &mut Rng) {
-        let device = &ids[random.usize(0..ids.len())];
+    fn report(&mut self, engine: &Engine, random: &mut Rng) -> Result<(), Box<dyn Error>> {
+        self.seat = &self.seats[random.usize(0..self.seats.len())];
+        // Left in the seat, the waker rings for the receipt.
+        if let Some(early) = self.next() {
+            return Err(format!("nothing was reported yet: {early:?}").into());
+        }
+        let device = self.seat.device().ok_or("a seat without a device")?;
         let n = 2_000_000_000 + random.u64(0..1_000_000_000);
         let payload = format!(r#"{{"state":{{"reported":{{"n":{n}}}}}}}"#);
-        engine
-            .fleet()
-            .submit(&self.seat, Speaker::Device, device, payload.as_bytes(), 1);
+        let fleet = engine.fleet();
+        fleet.submit(self.seat, Speaker::Device, device, payload.as_bytes(), 1);
+        Ok(())
+    }
+
+    /// Takes the receipt, of which there is one each time that the bell rang.
+    fn acknowledged(&self) -> Result<u64, Box<dyn Error>> {
+        match self.next() {
+            Some(Outgoing::Receipt { refused: None, .. }) => Ok(1),
+            other => Err(format!("not acknowledged: {other:?}").into()),
+        }
+    }
+
+    fn next(&self) -> Option<Outgoing> {
+        match self.seat.poll_next(&mut Context::from_waker(&self.waker)) {
+            Poll::Ready(outgoing) => Some(outgoing),
+            Poll::Pending => None,
+        }
     }
 }
 

@@ -4,7 +4,8 @@
 //! `target/release/refit-bench` with one of
 //!
 //! - `mqtt`: the device endpoint beside mosquitto; `idle`: of that, the memory of an idle device alone
-//! - `store [devices [seconds]]`: the store, and the whole engine, beside a bare SQLite loop
+//! - `store [devices [seconds]]`: the store, and the whole engine, beside a bare SQLite loop; `engine`: of that, the
+//!   whole engine alone
 //! - `agent`: size and memory of the agent (`cargo build --profile agent -p refit-agent`)
 
 mod agent;
@@ -27,11 +28,12 @@ fn main() -> ExitCode {
     let done =
         std::fs::create_dir_all(&home).and_then(|()| match std::env::args().nth(1).as_deref() {
             Some("agent") => agent::run(&home),
+            Some("engine") => store::run_engine(&home).map_err(std::io::Error::other),
             Some("idle") => mqtt::run_idle(&home),
             Some("mqtt") => mqtt::run(&home),
             Some("store") => store::run(&home).map_err(std::io::Error::other),
             _ => Err(std::io::Error::other(
-                "usage: refit-bench agent | idle | mqtt | store [devices [seconds]]",
+                "usage: refit-bench agent | idle | mqtt | engine | store [devices [seconds]]",
             )),
         });
     drop(std::fs::remove_dir_all(&home));

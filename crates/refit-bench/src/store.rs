@@ -35,10 +35,15 @@ const PACED_PER_SECOND: u64 = 5_000;
 
 /// Runs all of it in a directory.
 pub(crate) fn run(home: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
-    measure(home).map_err(|error| error.to_string().into())
+    measure(home, true).map_err(|error| error.to_string().into())
 }
 
-fn measure(home: &Path) -> Result<(), Box<dyn Error>> {
+/// Runs the whole engine alone.
+pub(crate) fn run_engine(home: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
+    measure(home, false).map_err(|error| error.to_string().into())
+}
+
+fn measure(home: &Path, store_too: bool) -> Result<(), Box<dyn Error>> {
     let number = |nth, default| match std::env::args().nth(nth) {
         Some(word) => word.parse::<u64>(),
         None => Ok(default),
@@ -51,9 +56,11 @@ fn measure(home: &Path) -> Result<(), Box<dyn Error>> {
     let store = Arc::new(open(home)?);
     plain("machine.load", machine_load(), "runnable");
     whole_engine(&store, &mut bare, &ids, lasts)?;
-    full_speed(&store, &mut bare, &ids, lasts)?;
-    point_reads(&store, &ids)?;
-    paced(&store, &mut bare, &ids, lasts)?;
+    if store_too {
+        full_speed(&store, &mut bare, &ids, lasts)?;
+        point_reads(&store, &ids)?;
+        paced(&store, &mut bare, &ids, lasts)?;
+    }
     plain("machine.load", machine_load(), "runnable");
     Ok(())
 }
@@ -140,12 +147,14 @@ fn whole_engine(
     lasts: Duration,
 ) -> Result<(), Box<dyn Error>> {
     let engine = engine::start(store.clone(), ids.len() as u64)?;
+    let seats = engine::connect(&engine, ids)?;
     let (mut yardsticks, mut runs) = (Vec::new(), Vec::new());
     for round in 0..3 {
         yardsticks.push(bare.run(lasts, BATCH)?);
-        runs.push(engine::in_flight(&engine, ids, lasts, round)?);
+        runs.push(engine::in_flight(&engine, &seats, lasts, round)?);
     }
     engine.stop();
+    compare("bare", &yardsticks, &yardsticks);
     compare("engine", &runs, &yardsticks);
     Ok(())
 }
@@ -176,7 +185,6 @@ fn full_speed(
         yardsticks.push(bare.run(lasts, BATCH)?);
         runs.push(in_flight(store, ids, lasts, round)?);
     }
-    compare("bare", &yardsticks, &yardsticks);
     compare("store", &runs, &yardsticks);
     let stats = store.stats();
     plain(

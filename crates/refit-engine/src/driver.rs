@@ -11,7 +11,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::time::Now;
-use refit_store::reader::Reader;
+use refit_store::reader::{Reader, Wanted};
 use refit_store::store::{Failure, Store};
 use tokio::sync::watch;
 
@@ -163,7 +163,7 @@ struct Driver {
     /// Both clocks at the last round.
     last_round: Now,
     /// Records to read. They are read together: each look at the store is a transaction of its own.
-    to_load: Vec<DeviceId>,
+    to_load: Vec<Wanted>,
     /// Who waits until so many operations have come back.
     settling: Vec<(u64, Sender<()>)>,
 }
@@ -296,7 +296,7 @@ impl Driver {
     fn perform(&mut self, out: &mut VecDeque<Output<Arc<Seat>>>) -> Result<(), Stopped> {
         while let Some(output) = out.pop_front() {
             match output {
-                Output::Load(device) => self.to_load.push(device),
+                Output::Load(wanted) => self.to_load.push(wanted),
                 Output::Commit { ticket, operations } => self.commit(ticket, operations),
                 Output::Stop { why } => {
                     tracing::error!("nothing more is acknowledged: {why}");
@@ -310,12 +310,12 @@ impl Driver {
     }
 
     fn load(&mut self, out: &mut VecDeque<Output<Arc<Seat>>>) {
-        let devices = std::mem::take(&mut self.to_load);
+        let wanted = std::mem::take(&mut self.to_load);
         self.figures
             .loads
-            .fetch_add(devices.len() as u64, Ordering::Relaxed);
-        let mut read = self.reader.load_many(&devices).map(Vec::into_iter);
-        for device in devices {
+            .fetch_add(wanted.len() as u64, Ordering::Relaxed);
+        let mut read = self.reader.load_many(&wanted).map(Vec::into_iter);
+        for Wanted { device, .. } in wanted {
             let happening = match &mut read {
                 Ok(read) => {
                     let stored = read.next().flatten().map(Box::new);

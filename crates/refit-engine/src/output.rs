@@ -8,6 +8,7 @@ use refit_protocol::rejection::Code;
 use refit_protocol::reply::{Accepted, Rejected};
 use refit_replica::effect::Event;
 use refit_replica::record::JobEntry;
+use refit_store::reader::Wanted;
 use refit_store::store::Operation;
 use serde_json::{Map, Value};
 
@@ -17,7 +18,7 @@ use crate::shard::From;
 #[derive(Clone, Debug)]
 pub enum Output<P> {
     /// Read this record, and hand it back as `Loaded`.
-    Load(DeviceId),
+    Load(Wanted),
     /// Make these durable, and hand back the outcomes as `Committed`.
     Commit {
         /// The number to hand back.

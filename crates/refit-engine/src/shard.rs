@@ -23,7 +23,7 @@ use self::live::{Live, keep_watch};
 pub use self::presence::Presence;
 use crate::commit::Commits;
 use crate::output::{Output, Telling};
-use crate::work::{Loaded, Task, Work};
+use crate::work::{Loaded, Task};
 
 /// What a shard is told once.
 #[derive(Clone, Debug)]
@@ -175,10 +175,10 @@ impl<P: Clone + PartialEq> Shard<P> {
     ) {
         let live = self.devices.entry(device.clone()).or_default();
         let untold = live.take_untold();
-        let work = live.work.get_or_insert_with(|| {
-            out.push(Output::Load(device.clone()));
-            Box::default()
-        });
+        if live.work.is_none() {
+            out.push(Output::Load(live.row.wanted(&device)));
+        }
+        let work = live.work.get_or_insert_default();
         work.waiting.push_back(task);
         if untold {
             work.waiting.push_back(Task::own(Input::Subscribed));
@@ -195,15 +195,17 @@ impl<P: Clone + PartialEq> Shard<P> {
         world: &mut World<'_>,
         out: &mut Vec<Output<P>>,
     ) {
-        let Some(work) = self.work_of(&device) else {
+        let Some(live) = self.devices.get_mut(&device) else {
             return;
         };
+        let Some(work) = live.work.as_deref_mut() else {
+            return;
+        };
+        if let Some(stored) = &stored {
+            live.row.remember(stored.key);
+        }
         work.loaded = Some(Loaded::from_store(stored));
         self.decide(&device, world, out);
-    }
-
-    fn work_of(&mut self, device: &DeviceId) -> Option<&mut Work<P>> {
-        self.devices.get_mut(device)?.work.as_deref_mut()
     }
 
     /// Decides all that waits for a device, on the record in hand.
@@ -266,7 +268,7 @@ impl<P: Clone + PartialEq> Shard<P> {
         if !work.waiting.is_empty() {
             match work.loaded {
                 Some(_) => self.decide(device, world, out),
-                None => out.push(Output::Load(device.clone())),
+                None => out.push(Output::Load(live.row.wanted(device))),
             }
             return;
         }

@@ -11,6 +11,7 @@ use refit_protocol::digest::Digest;
 use refit_protocol::time::{Monotonic, Now, Timestamp};
 use refit_replica::input::{Catalog, Policy};
 use refit_replica::speaker::Speaker;
+use refit_store::reader::Wanted;
 use refit_store::store::{DeviceKey, Guard, Operation, Outcome, Stored};
 
 pub(crate) struct Bench {
@@ -20,6 +21,8 @@ pub(crate) struct Bench {
     pub(crate) commits: Vec<(u64, Vec<Operation>)>,
     /// Whether the store fails to read.
     pub(crate) unreadable: bool,
+    /// By which number each record was read.
+    pub(crate) loads_by: Vec<Option<DeviceKey>>,
     /// Everything else that came out, since it was last asked.
     said: Vec<String>,
     now: u64,
@@ -55,6 +58,7 @@ impl Bench {
             stored: HashMap::new(),
             commits: Vec::new(),
             unreadable: false,
+            loads_by: Vec::new(),
             said: Vec::new(),
             now: 1,
             random: 0,
@@ -86,11 +90,12 @@ impl Bench {
 
     fn perform(&mut self, output: Output<u32>) {
         match output {
-            Output::Load(device) if self.unreadable => {
+            Output::Load(Wanted { device, .. }) if self.unreadable => {
                 let why = "the disk is gone".into();
                 self.happen(Happening::LoadFailed { device, why });
             }
-            Output::Load(device) => {
+            Output::Load(Wanted { device, key }) => {
+                self.loads_by.push(key);
                 let stored = self.stored.get(&device).cloned().map(Box::new);
                 self.happen(Happening::Loaded { device, stored });
             }

@@ -1,6 +1,7 @@
 //! Nothing is seen by anyone before it is durable (design §9.1).
 
 use refit_engine::shard::{Broken, Happening};
+use refit_store::store::DeviceKey;
 
 use crate::bench::{Bench, d, url};
 
@@ -178,4 +179,24 @@ fn a_timer_whose_record_cannot_be_read_comes_again() {
     bench.unreadable = false;
     bench.pass();
     assert!(bench.said().iter().any(|s| s.contains("delta to 1")));
+}
+
+#[test]
+fn a_connected_device_is_read_by_its_number_once_that_is_known() {
+    let mut bench = Bench::new();
+    bench.connect(1);
+    bench.commit_all();
+    for n in [1, 2] {
+        bench.device_says(1, &format!(r#"{{"state":{{"reported":{{"n":{n}}}}}}}"#));
+        bench.commit_all();
+    }
+    let known = Some(DeviceKey(1));
+    assert_eq!(bench.loads_by, [None, known, known]);
+    // Nothing is kept of a device that went.
+    bench.happen(Happening::Detach {
+        device: d(),
+        peer: 1,
+    });
+    bench.connect(2);
+    assert_eq!(bench.loads_by.last(), Some(&None));
 }

@@ -9,6 +9,7 @@ use refit_protocol::time::{Monotonic, Now, Timestamp};
 use refit_protocol::topic::Kind;
 use refit_replica::input::Input;
 use refit_replica::speaker::Speaker;
+use refit_store::reader::Wanted;
 
 use crate::clock::{Millis, SECOND};
 use crate::coverage::Fault;
@@ -321,8 +322,10 @@ impl World {
                 *left -= 1;
             }
             match output {
-                Output::Load(device) if self.options.slow_reads => self.read_later(device),
-                Output::Load(device) => {
+                Output::Load(Wanted { device, .. }) if self.options.slow_reads => {
+                    self.read_later(device);
+                }
+                Output::Load(Wanted { device, .. }) => {
                     let stored = self.load(&device);
                     let happening = Happening::Loaded { device, stored };
                     self.call(&mut shard, &mut todo, |shard, around, out| {

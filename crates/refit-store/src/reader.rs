@@ -16,15 +16,15 @@ use crate::identity::{
     BarredRows, CertificateRow, ClaimRow, IdentityRow, IssuerCount, TrustCount, TrustRow,
 };
 use crate::release::Release;
-use crate::store::{Failure, Stored};
+use crate::store::{DeviceKey, Failure, Stored};
 
 /// Reads what is durable. Each call sees one moment; two calls may see two.
 pub trait Reader: Send {
     /// Returns the record of a device.
     fn load(&mut self, device: &DeviceId) -> Result<Option<Stored>, Failure>;
 
-    /// Returns the records of several devices, in the order asked, of one moment.
-    fn load_many(&mut self, devices: &[DeviceId]) -> Result<Vec<Option<Stored>>, Failure>;
+    /// Returns several records, in the order asked, of one moment.
+    fn load_many(&mut self, wanted: &[Wanted]) -> Result<Vec<Option<Stored>>, Failure>;
 
     /// Lists devices by ID, from behind `after`.
     fn devices(
@@ -127,6 +127,16 @@ pub trait Reader: Send {
 
     /// Returns a small fact about the installation.
     fn meta(&mut self, key: &str) -> Result<Option<String>, Failure>;
+}
+
+/// A record to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The device.
+    pub device: DeviceId,
+    /// Its number, if that is remembered: it saves looking the name up. A number that is not this device's does no
+    /// harm.
+    pub key: Option<DeviceKey>,
 }
 
 /// A device, as a list shows it.

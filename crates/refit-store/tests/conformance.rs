@@ -29,6 +29,7 @@ holds! {
         a_device_that_never_was_is_missing
         an_empty_batch_is_answered
         many_are_read_in_the_order_asked
+        a_remembered_number_is_only_a_hint
         pages_stay_right_under_change
         a_row_is_the_record_in_short
         who_desires_an_artifact_is_known

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::time::Monotonic;
 use refit_replica::watch::Watch;
+use refit_store::reader::Wanted;
+use refit_store::store::DeviceKey;
 
 use crate::work::Work;
 
@@ -12,8 +14,28 @@ use crate::work::Work;
 pub(super) struct Live<P> {
     pub(super) peer: Option<P>,
     pub(super) reachable: bool,
+    pub(super) row: RowHint,
     pub(super) watching: Option<Box<Watching>>,
     pub(super) work: Option<Box<Work<P>>>,
+}
+
+/// The number that a device had in the store when it was last read or written there: it saves looking the name up.
+/// 32 bits of it, 0 for none, lie in what would be padding; a store's four thousand millionth device does without.
+#[derive(Clone, Copy, Default)]
+pub(super) struct RowHint(u32);
+
+impl RowHint {
+    pub(super) fn remember(&mut self, key: DeviceKey) {
+        self.0 = u32::try_from(key.0).unwrap_or(0);
+    }
+
+    /// Returns what is to be read to have the device's record.
+    pub(super) fn wanted(self, device: &DeviceId) -> Wanted {
+        Wanted {
+            device: device.clone(),
+            key: (self.0 != 0).then(|| DeviceKey(self.0.into())),
+        }
+    }
 }
 
 /// The volatile side of an open job, and when its timer is armed for.
@@ -29,6 +51,7 @@ impl<P> Default for Live<P> {
         Self {
             peer: None,
             reachable: false,
+            row: RowHint::default(),
             watching: None,
             work: None,
         }

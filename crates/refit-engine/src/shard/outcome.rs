@@ -56,27 +56,25 @@ impl<P: Clone + PartialEq> Shard<P> {
         world: &mut World<'_>,
         out: &mut Vec<Output<P>>,
     ) {
+        let Some(live) = self.devices.get_mut(device) else {
+            return;
+        };
+        let Some(work) = live.work.as_deref_mut() else {
+            return;
+        };
         match outcome {
             Outcome::Applied(guard) => {
-                let Some(work) = self.work_of(device) else {
-                    return;
-                };
+                live.row.remember(guard.key);
                 let made = work.applied(guard);
                 self.known += u64::from(made);
                 self.release(device, world, out);
             }
             // Somebody else wrote the record: read it and decide the same again.
             Outcome::Conflict | Outcome::Missing => {
-                let Some(live) = self.devices.get_mut(device) else {
-                    return;
-                };
-                let Some(work) = live.work.as_deref_mut() else {
-                    return;
-                };
                 if let Some(before) = work.start_again() {
                     keep_watch(&mut self.timers, device, live, before, None);
                 }
-                out.push(Output::Load(device.clone()));
+                out.push(Output::Load(live.row.wanted(device)));
             }
         }
     }

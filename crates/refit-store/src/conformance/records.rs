@@ -9,6 +9,7 @@ use crate::conformance::{
     Place, applied, commit_one, device, digest, job_id, loaded, made, must, open_job, plain,
     reader, record, url, write,
 };
+use crate::reader::Wanted;
 use crate::store::{DeviceKey, Guard, Outcome, Store};
 
 /// A device that was never written is not there; one that was reads back whole.
@@ -156,12 +157,33 @@ pub fn many_are_read_in_the_order_asked(place: &dyn Place) {
     for name in ["a", "b"] {
         made(&*store, &device(name));
     }
-    let asked = [device("b"), device("x"), device("a"), device("b")];
-    let read = must(reader(&*store).load_many(&asked));
+    let wanted = ["b", "x", "a", "b"].map(|name| Wanted {
+        device: device(name),
+        key: None,
+    });
+    let read = must(reader(&*store).load_many(&wanted));
     let there: Vec<bool> = read.iter().map(Option::is_some).collect();
     assert_eq!(there, [true, false, true, true]);
     assert_eq!(read[0], read[3]);
     assert_ne!(read[0], read[2]);
+}
+
+/// A remembered number finds the record; a wrong one finds no other's.
+pub fn a_remembered_number_is_only_a_hint(place: &dyn Place) {
+    let store = place.open();
+    let (a, b) = (made(&*store, &device("a")), made(&*store, &device("b")));
+    let mut reader = reader(&*store);
+    let mut load = |name: &str, key| {
+        let device = device(name);
+        let key = Some(key);
+        let read = must(reader.load_many(&[Wanted { device, key }]));
+        read[0].as_ref().map(|stored| stored.key)
+    };
+    assert_eq!(load("a", a.key), Some(a.key));
+    assert_eq!(load("a", b.key), Some(a.key));
+    assert_eq!(load("a", DeviceKey(99)), Some(a.key));
+    assert_eq!(load("a", DeviceKey(u64::MAX)), Some(a.key));
+    assert_eq!(load("x", a.key), None);
 }
 
 /// Pages by key show each device that was there all the time exactly once, whatever comes and changes meanwhile.

@@ -19,7 +19,7 @@ use crate::audit::{AuditFilter, AuditFrom, AuditLine};
 use crate::identity::{
     BarredRows, CertificateRow, ClaimRow, IdentityRow, IssuerCount, TrustCount, TrustRow,
 };
-use crate::reader::{Counts, Desires, DeviceRow, JobNumber, JobRow, Reader};
+use crate::reader::{Counts, Desires, DeviceRow, JobNumber, JobRow, Reader, Wanted};
 use crate::release::Release;
 use crate::sqlite::Shared;
 use crate::sqlite::access;
@@ -33,6 +33,9 @@ use crate::store::{DeviceKey, Failure, Stored};
 
 const LOAD: &str = "SELECT num, revision, version, seen, written, desired, reported, control
      FROM device WHERE ext_id = ?";
+/// The plus keeps the index of names out of it: the name is compared in the row.
+const LOAD_ROW: &str = "SELECT num, revision, version, seen, written, desired, reported, control
+     FROM device WHERE num = ?2 AND +ext_id = ?1";
 const DEVICES: &str = "SELECT ext_id, version, seen, desired, reported, control
      FROM device WHERE ext_id > ? ORDER BY ext_id LIMIT ?";
 const JOB: &str = "SELECT seq, ext_id, id, software, previous, origin, status, opened, sent, started, ended, phase,
@@ -70,10 +73,9 @@ impl Reader for SqliteReader {
         load(self.ready()?, device).map_err(failed)
     }
 
-    fn load_many(&mut self, devices: &[DeviceId]) -> Result<Vec<Option<Stored>>, Failure> {
+    fn load_many(&mut self, wanted: &[Wanted]) -> Result<Vec<Option<Stored>>, Failure> {
         let moment = self.ready()?.unchecked_transaction().map_err(failed)?;
-        let stored = devices.iter().map(|device| load(&moment, device));
-        let stored = stored.collect::<Result<_, _>>().map_err(failed)?;
+        let stored = load_many(&moment, wanted).map_err(failed)?;
         moment.finish().map_err(failed)?;
         Ok(stored)
     }
@@ -333,6 +335,24 @@ fn load(connection: &Connection, device: &DeviceId) -> rusqlite::Result<Option<S
         .prepare_cached(LOAD)?
         .query_row([device.as_str()], read_stored)
         .optional()
+}
+
+fn load_many(connection: &Connection, wanted: &[Wanted]) -> rusqlite::Result<Vec<Option<Stored>>> {
+    let mut by_row = connection.prepare_cached(LOAD_ROW)?;
+    let mut all = Vec::with_capacity(wanted.len());
+    for Wanted { device, key } in wanted {
+        let row = match key {
+            Some(key) => by_row
+                .query_row(params![device.as_str(), key.0.cast_signed()], read_stored)
+                .optional()?,
+            None => None,
+        };
+        all.push(match row {
+            Some(stored) => Some(stored),
+            None => load(connection, device)?,
+        });
+    }
+    Ok(all)
 }
 
 fn read_stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
