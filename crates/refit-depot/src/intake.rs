@@ -112,7 +112,8 @@ impl Intake {
         })
     }
 
-    fn checked(&self) -> Result<Digest, Error> {
+    /// Returns the digest of what came, if it is what was expected.
+    pub fn checked(&self) -> Result<Digest, Error> {
         if self.broken {
             return Err(Error::Broken);
         }

@@ -93,6 +93,7 @@ impl Server {
             stopping: stopping.clone(),
             run: format!("{:x}", wall::now().as_millis()),
             recording: Mutex::new(()),
+            policy: config.policy.clone(),
             limits: Limits::default(),
             under_way: Default::default(),
         };

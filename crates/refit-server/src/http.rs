@@ -9,6 +9,7 @@ pub(crate) mod error;
 mod events;
 mod jobs;
 mod once;
+mod pretend;
 mod probes;
 mod releases;
 mod shares;
@@ -27,6 +28,7 @@ use refit_depot::grant::Grants;
 use refit_engine::driver::Figures;
 use refit_engine::fleet::Fleet;
 use refit_engine::releases::Releases;
+use refit_replica::input::Policy;
 use refit_store::store::Store;
 use tokio::sync::{Mutex, Semaphore, watch};
 use utoipa::OpenApi;
@@ -71,6 +73,8 @@ pub(crate) struct App {
     pub(crate) run: String,
     /// One at a time records or removes a release: the bytes and the record are two steps.
     pub(crate) recording: Mutex<()>,
+    /// The timers and bounds that the engine decides by.
+    pub(crate) policy: Policy,
     pub(crate) limits: Limits,
     pub(crate) under_way: once::UnderWay,
 }

@@ -8,6 +8,8 @@ mod devices;
 #[cfg(test)]
 mod downloads;
 #[cfg(test)]
+mod dry;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod jobs;

@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::find::{EVERYWHERE, Wanted, find};
-use crate::output::Output;
+use crate::output::{Output, hint};
 
 /// Updates the software of device fleets
 #[derive(Debug, Parser)]
@@ -68,6 +68,33 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Device(command) => device::run(command, &client()?, output),
         Command::Job(command) => job::run(command, &client()?, output),
         Command::Events(arguments) => events::run(&arguments, &client()?, output),
+    }
+}
+
+/// Whether a change is only tried.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Dry {
+    /// Change nothing, and show what would be
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Dry {
+    /// Adds the wish to a path.
+    fn path(self, path: String) -> String {
+        let sign = if path.contains('?') { '&' } else { '?' };
+        if self.dry_run {
+            format!("{path}{sign}dryRun=true")
+        } else {
+            path
+        }
+    }
+
+    /// Says beside the data that nothing was changed.
+    fn hint(self) {
+        if self.dry_run {
+            hint("nothing was changed: this is what would be");
+        }
     }
 }
 

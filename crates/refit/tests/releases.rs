@@ -100,3 +100,46 @@ fn what_cannot_be_added_or_removed_is_told_with_its_code() {
         "removed firmware@2.0.0\n"
     );
 }
+
+#[test]
+fn a_dry_run_shows_what_would_be_and_leaves_it() {
+    let (server, home) = (TestServer::start(), tempfile::tempdir().unwrap());
+    add(&server, home.path(), "2.0.0", b"abc");
+    let dry = |arguments: &[&str]| {
+        let output = run(&server, &[arguments, &["--dry-run"]].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let said = text(&output.stderr);
+        assert!(said.contains("nothing was changed"), "{said}");
+        text(&output.stdout)
+    };
+    let removed = dry(&["release", "remove", "firmware@2.0.0"]);
+    assert_eq!(removed, "would remove firmware@2.0.0, and free 3 B\n");
+    let other = home.path().join("other");
+    std::fs::write(&other, "xyz").unwrap();
+    let other = other.to_str().unwrap();
+    let path = [
+        "release",
+        "add",
+        other,
+        "--name",
+        "firmware",
+        "--version",
+        "3.0.0",
+    ];
+    assert!(dry(&path).contains("firmware@3.0.0"));
+    let listed = json(&server, &["release", "list"]);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+    let wish = dry(&["device", "set", "lamp-7", "firmware@2.0.0"]);
+    assert!(wish.contains("dry-run QUEUED"), "{wish}");
+    fails(&server, 3, &["device", "show", "lamp-7"]);
+    printed(&server, &["device", "set", "lamp-7", "firmware@2.0.0"]);
+    assert!(dry(&["device", "cancel", "lamp-7"]).contains("CANCELLED"));
+    assert!(dry(&["device", "hold", "lamp-7"]).contains("held"));
+    let shown = json(&server, &["device", "show", "lamp-7"]);
+    assert_eq!(
+        (&shown["job"]["status"], &shown["held"]),
+        (&"QUEUED".into(), &false.into())
+    );
+    let stale = ["device", "hold", "lamp-7", "--if-version", "9"];
+    fails(&server, 5, &stale);
+}

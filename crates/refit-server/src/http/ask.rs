@@ -62,6 +62,17 @@ pub(crate) struct IfMatch {
     if_match: Option<String>,
 }
 
+/// Whether a change is only to be tried.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Dry {
+    /// Whether to change nothing, and to answer what would happen.
+    #[serde(default)]
+    #[param(required = false)]
+    pub(crate) dry_run: bool,
+}
+
 /// Tells whether a request changes nothing, before its query is read in earnest.
 pub(crate) fn is_dry(uri: &Uri) -> bool {
     let mut parts = uri.query().unwrap_or_default().split('&');

@@ -18,8 +18,9 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::App;
-use super::ask::{self, DevicePath, IfMatch, Page, Query};
+use super::ask::{self, DevicePath, Dry, IfMatch, Page, Query};
 use super::error::{Kind, Problem};
+use super::pretend::pretend;
 use super::releases::split_release;
 use super::show::{self, Beside, Device, DeviceLine, DevicePage};
 use crate::{desk, suggest, wall};
@@ -109,7 +110,7 @@ async fn shown(app: &App, device: DeviceId) -> Result<Response, Problem> {
     Ok(response)
 }
 
-fn no_such(device: &DeviceId) -> Problem {
+pub(super) fn no_such(device: &DeviceId) -> Problem {
     let detail = format!(
         "no device {device} has connected or has been given a desired state; GET /api/v1/devices lists those that have"
     );
@@ -121,7 +122,7 @@ fn no_such(device: &DeviceId) -> Problem {
 /// The body is a merge patch (RFC 7396) of the desired state. Writing `softwareURL` opens a job, also if it is the same
 /// as before; `null` takes it back. `If-Match` is demanded: whoever has not read the record says so with `*`.
 #[utoipa::path(patch, operation_id = "desire", tag = "devices", path = "/api/v1/devices/{id}/desired", params(
-    DevicePath, IfMatch,
+    DevicePath, Dry, IfMatch,
 ), request_body(content = Object, content_type = "application/merge-patch+json"), responses(
     (status = 200, body = Device),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
@@ -130,13 +131,14 @@ fn no_such(device: &DeviceId) -> Problem {
 pub(crate) async fn desire(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
+    Query(dry): Query<Dry>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let device = ask::device(&id)?;
     let version = ask::if_match(&headers)?.demanded()?;
     let patch = ask::object(&headers, body).await?;
-    desired(&app, device, patch, version).await
+    desired(&app, device, patch, version, dry).await
 }
 
 async fn desired(
@@ -144,6 +146,7 @@ async fn desired(
     device: DeviceId,
     patch: Map<String, Value>,
     version: Option<u64>,
+    dry: Dry,
 ) -> Result<Response, Problem> {
     let mut update = Map::new();
     update.insert("state".into(), json!({ "desired": patch }));
@@ -157,17 +160,35 @@ async fn desired(
         )
     })?;
     let speaker = Speaker::Operator(OPERATOR.into());
-    let said = desk::say(&app.fleet, &*app.store, |fleet, seat| {
-        fleet.update(seat, speaker, &device, update, 0)
-    })
-    .await;
-    match said {
-        Ok(()) => shown(app, device).await,
-        // The only thing of a wish that can conflict is the version that it names.
-        Err(problem) if problem.kind == Kind::Conflict && version.is_some() => {
-            Err(problem.now(Kind::VersionConflict))
+    let input = Input::Update { speaker, update };
+    changed(app, device, input, version, dry).await
+}
+
+/// Has the engine decide, or decides on a copy; shows the device as it is then.
+async fn changed(
+    app: &App,
+    device: DeviceId,
+    input: Input,
+    version: Option<u64>,
+    dry: Dry,
+) -> Result<Response, Problem> {
+    let done = if dry.dry_run {
+        pretend(app, &device, input).await
+    } else {
+        let said = desk::say(&app.fleet, &*app.store, |fleet, seat| match input {
+            Input::Update { speaker, update } => fleet.update(seat, speaker, &device, update, 0),
+            input => fleet.operate(seat, &device, input, 0),
+        });
+        match said.await {
+            Ok(()) => shown(app, device.clone()).await,
+            Err(problem) => Err(problem),
         }
-        Err(problem) => Err(problem),
+    };
+    match done {
+        Err(problem) if problem.kind == Kind::Conflict => {
+            Err(of_conflict(app, device, version, problem).await?)
+        }
+        done => done,
     }
 }
 
@@ -187,7 +208,7 @@ pub(crate) struct SetSoftware {
 ///
 /// It takes the place of what was desired before, so `If-Match` is not demanded.
 #[utoipa::path(put, operation_id = "setSoftware", tag = "devices", path = "/api/v1/devices/{id}/software", params(
-    DevicePath, IfMatch,
+    DevicePath, Dry, IfMatch,
 ), request_body = SetSoftware, responses(
     (status = 200, body = Device),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
@@ -196,6 +217,7 @@ pub(crate) struct SetSoftware {
 pub(crate) async fn set_software(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
+    Query(dry): Query<Dry>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -220,7 +242,7 @@ pub(crate) async fn set_software(
     };
     let mut patch = Map::new();
     patch.insert(SOFTWARE_URL.into(), url.into());
-    desired(&app, device, patch, version).await
+    desired(&app, device, patch, version, dry).await
 }
 
 async fn url_of(app: &App, text: &str) -> Result<String, Problem> {
@@ -257,7 +279,7 @@ async fn url_of(app: &App, text: &str) -> Result<String, Problem> {
 macro_rules! operations {
     ($($(#[$doc:meta])* $name:ident, $id:literal, $path:literal, $input:expr;)*) => {$(
         $(#[$doc])*
-        #[utoipa::path(post, operation_id = $id, tag = "devices", path = $path, params(DevicePath, IfMatch), responses(
+        #[utoipa::path(post, operation_id = $id, tag = "devices", path = $path, params(DevicePath, Dry, IfMatch), responses(
             (status = 200, body = Device),
             (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
             (status = 507, body = show::Problem, content_type = "application/problem+json"),
@@ -265,9 +287,10 @@ macro_rules! operations {
         pub(crate) async fn $name(
             State(app): State<Arc<App>>,
             Path(id): Path<String>,
+            Query(dry): Query<Dry>,
             headers: HeaderMap,
         ) -> Result<Response, Problem> {
-            operated(&app, &id, &headers, $input).await
+            operated(&app, &id, &headers, $input, dry).await
         }
     )*};
 }
@@ -289,6 +312,7 @@ async fn operated(
     id: &str,
     headers: &HeaderMap,
     input: Input,
+    dry: Dry,
 ) -> Result<Response, Problem> {
     let device = ask::device(id)?;
     let version = ask::if_match(headers)?.demanded()?;
@@ -296,16 +320,7 @@ async fn operated(
         None => input,
         Some(version) => Input::At(version, Box::new(input)),
     };
-    let said = desk::say(&app.fleet, &*app.store, |fleet, seat| {
-        fleet.operate(seat, &device, input, 0)
-    });
-    match said.await {
-        Ok(()) => shown(app, device).await,
-        Err(problem) if problem.kind == Kind::Conflict => {
-            Err(of_conflict(app, device, version, problem).await?)
-        }
-        Err(problem) => Err(problem),
-    }
+    changed(app, device, input, version, dry).await
 }
 
 /// Tells whether it was the version that did not fit, or the state.

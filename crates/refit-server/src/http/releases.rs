@@ -3,6 +3,7 @@
 //! The bytes and the record that names them are two steps, so one request at a time takes them: whoever records or
 //! removes a release knows that nobody else does, and bytes that no release names are removed again.
 
+mod pretend;
 pub(crate) mod upload;
 
 use std::sync::Arc;
@@ -10,13 +11,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use refit_engine::events::EventKind;
 use refit_engine::output::with_sources;
+use refit_protocol::delta::Software;
+use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
 use refit_store::release::{Release, Removed};
 use refit_store::store::Failure;
 
 use super::App;
+use super::ask::{Dry, Query};
 use super::error::{Kind, Problem};
 use super::show::{self, ReleaseList};
 use crate::wall;
@@ -87,6 +92,7 @@ fn shown(app: &App, release: &Release, among: &[Release]) -> show::Release {
         note: release.note.clone(),
         added_at: wall::rfc3339(release.added),
         same_as: others.filter(|other| *other != own).collect(),
+        dry_run: None,
     }
 }
 
@@ -105,14 +111,19 @@ pub(crate) struct ReleasePath {
 
 /// Removes a release, unless a device desires it.
 #[utoipa::path(delete, operation_id = "removeRelease", tag = "releases", path = "/api/v1/releases/{name}/{version}",
-    params(ReleasePath), responses(
+    params(ReleasePath, Dry), responses(
     (status = 204),
+    (status = 200, body = show::Removal, description = "it would be removed; nothing was"),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn remove(
     State(app): State<Arc<App>>,
     Path((name, version)): Path<(String, String)>,
-) -> Result<StatusCode, Problem> {
+    Query(dry): Query<Dry>,
+) -> Result<Response, Problem> {
+    if dry.dry_run {
+        return pretend::would_remove(&app, name, version).await;
+    }
     let removal = tokio::spawn(async move {
         let _one = app.recording.lock().await;
         let at_work = Arc::clone(&app);
@@ -125,9 +136,30 @@ pub(crate) async fn remove(
         }
         Ok(StatusCode::NO_CONTENT)
     });
-    removal
+    let removed: Result<StatusCode, Problem> = removal
         .await
-        .map_err(|_| Problem::internal("removing a release was abandoned"))?
+        .map_err(|_| Problem::internal("removing a release was abandoned"))?;
+    Ok(removed?.into_response())
+}
+
+/// Refuses to remove what a device desires.
+fn desired(name: &str, version: &str, devices: u64, first: &DeviceId) -> Problem {
+    let detail = format!(
+        "{name}@{version} is desired by {devices} device(s), {first} among them: desire another release of it first"
+    );
+    Problem::new(Kind::ReleaseDesired, detail)
+        .with("deviceID", first.as_str())
+        .with("devices", devices)
+}
+
+/// Refuses other bytes under a name and version that are taken.
+fn exists(known: &Release) -> Problem {
+    let Software { name, version, .. } = &known.software;
+    let sha256 = known.digest().to_hex();
+    let detail = format!(
+        "{name}@{version} is recorded with other bytes (SHA-256 {sha256}); a release never changes: use another version"
+    );
+    Problem::new(Kind::ReleaseExists, detail).with("sha256", sha256)
 }
 
 /// Removes the record; returns the digest that no other release may name.
@@ -160,14 +192,7 @@ fn removed(app: &App, name: &str, version: &str) -> Result<Option<Digest>, Probl
             Ok(last)
         }
         Removed::Missing => Err(no_such(name, version)),
-        Removed::Desired { devices, first } => {
-            let detail = format!(
-                "{name}@{version} is desired by {devices} device(s), {first} among them: desire another release of it first"
-            );
-            Err(Problem::new(Kind::ReleaseDesired, detail)
-                .with("deviceID", first.as_str())
-                .with("devices", devices))
-        }
+        Removed::Desired { devices, first } => Err(desired(name, version, devices, &first)),
     }
 }
 

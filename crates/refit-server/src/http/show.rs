@@ -121,6 +121,9 @@ pub(crate) struct Device {
     pub(crate) seen_at: Option<String>,
     /// All that stands between it and the software that it should run, the gravest first; empty if nothing does.
     pub(crate) why: Vec<Blocker>,
+    /// `true` if nothing was changed, and this is what would be; otherwise it is not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dry_run: Option<bool>,
 }
 
 /// One thing that stands between a device and its software.
@@ -197,6 +200,7 @@ impl Device {
             why: blockers
                 .map(|blocker| Blocker::of(blocker, beside.presence, beside.now))
                 .collect(),
+            dry_run: None,
         }
     }
 }
@@ -294,6 +298,23 @@ pub(crate) struct Release {
     pub(crate) added_at: String,
     /// Other releases with the same bytes: moving a device from one to the other is not an update.
     pub(crate) same_as: Vec<String>,
+    /// `true` if nothing was added, and this is what would be; otherwise it is not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dry_run: Option<bool>,
+}
+
+/// What removing a release would do.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Removal {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    /// The digest of its artifact, 64 hexadecimal digits.
+    pub(crate) sha256: String,
+    /// How many bytes would be free, because no other release has them.
+    pub(crate) freed: u64,
+    /// Always `true`: to remove it in earnest is answered with 204.
+    pub(crate) dry_run: bool,
 }
 
 /// All releases: by name, and each name's in the order of its versions, the oldest first.

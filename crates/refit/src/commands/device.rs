@@ -6,6 +6,7 @@ mod why;
 
 use serde_json::Value;
 
+use super::Dry;
 use super::job::progress;
 use crate::client::Client;
 use crate::failure::Failure;
@@ -29,13 +30,13 @@ pub(crate) enum Command {
     /// Say in a sentence why a device does not run what it should
     Why(Id),
     /// End the open job of a device
-    Cancel(Id),
+    Cancel(Operation),
     /// Keep software from a device
-    Hold(Id),
+    Hold(Operation),
     /// Let a device that was held have its software
-    Release(Id),
+    Release(Operation),
     /// Try again what failed
-    Retry(Id),
+    Retry(Operation),
 }
 
 #[derive(Debug, clap::Args)]
@@ -43,6 +44,18 @@ pub(crate) struct Id {
     /// The device's ID
     #[arg(value_parser = super::device_id)]
     id: String,
+}
+
+/// What is done with a device.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Operation {
+    #[command(flatten)]
+    id: Id,
+    /// Only if the record has this version
+    #[arg(long, value_name = "VERSION")]
+    if_version: Option<u64>,
+    #[command(flatten)]
+    dry: Dry,
 }
 
 impl Id {
@@ -64,18 +77,27 @@ pub(crate) fn run(command: Command, client: &Client, output: Output) -> Result<(
             let device = client.get(&id.path())?;
             output.document(&why::document(&device), || why::sentence(&device))
         }
-        Command::Cancel(id) => operate(client, &id, "cancel", output),
-        Command::Hold(id) => operate(client, &id, "hold", output),
-        Command::Release(id) => operate(client, &id, "release", output),
-        Command::Retry(id) => operate(client, &id, "retry", output),
+        Command::Cancel(operation) => operate(client, &operation, "cancel", output),
+        Command::Hold(operation) => operate(client, &operation, "hold", output),
+        Command::Release(operation) => operate(client, &operation, "release", output),
+        Command::Retry(operation) => operate(client, &operation, "retry", output),
     }
 }
 
-fn operate(client: &Client, id: &Id, what: &str, output: Output) -> Result<(), Failure> {
-    let device = client.operate(&format!("{}/{what}", id.path()), None)?;
+fn operate(
+    client: &Client,
+    operation: &Operation,
+    what: &str,
+    output: Output,
+) -> Result<(), Failure> {
+    let path = operation
+        .dry
+        .path(format!("{}/{what}", operation.id.path()));
+    let device = client.operate(&path, operation.if_version)?;
     if what == "retry" && device["job"].is_null() {
         hint("there was nothing to try again");
     }
+    operation.dry.hint();
     output.document(&device, || shown(&device))
 }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use ureq::http::Method;
 
+use super::Dry;
 use crate::client::{Client, encoded};
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, bytes, cell, facts, hint, table, text, time};
@@ -36,6 +37,8 @@ pub(crate) enum Command {
         /// The release
         #[arg(value_name = "NAME@VERSION", value_parser = release)]
         release: Release,
+        #[command(flatten)]
+        dry: Dry,
     },
 }
 
@@ -55,6 +58,8 @@ pub(crate) struct Add {
     /// The version that it comes right after, where its own version does not say
     #[arg(long, value_name = "VERSION")]
     after: Option<String>,
+    #[command(flatten)]
+    dry: Dry,
 }
 
 /// A release, as it was named.
@@ -94,14 +99,22 @@ pub(crate) fn run(command: Command, client: &Client, output: Output) -> Result<(
             let found = client.get(&release.path())?;
             output.document(&found, || shown(&found))
         }
-        Command::Remove { release } => {
-            client.send(Method::DELETE, &release.path(), None)?;
-            let gone = serde_json::json!({ "name": release.name, "version": release.version, "removed": true });
-            output.document(&gone, || {
-                format!("removed {}@{}", release.name, release.version)
-            })
-        }
+        Command::Remove { release, dry } => remove(&release, dry, client, output),
     }
+}
+
+fn remove(release: &Release, dry: Dry, client: &Client, output: Output) -> Result<(), Failure> {
+    let answer = client.send(Method::DELETE, &dry.path(release.path()), None)?;
+    let Release { name, version } = release;
+    dry.hint();
+    if dry.dry_run {
+        return output.document(&answer, || {
+            let freed = answer["freed"].as_u64().unwrap_or_default();
+            format!("would remove {name}@{version}, and free {}", bytes(freed))
+        });
+    }
+    let gone = serde_json::json!({ "name": name, "version": version, "removed": true });
+    output.document(&gone, || format!("removed {name}@{version}"))
 }
 
 impl Add {
@@ -118,6 +131,7 @@ impl Add {
                 path = format!("{path}&{name}={}", encoded(value));
             }
         }
+        let path = self.dry.path(path);
         let bar = bar(artifact.length, "sending");
         let reading = bar.wrap_read(artifact.file);
         let sent = client.upload(&path, reading, artifact.length, &artifact.digest);
@@ -126,6 +140,7 @@ impl Add {
         if !new {
             hint("the same bytes were there already; nothing changed");
         }
+        self.dry.hint();
         output.document(&release, || shown(&release))
     }
 }

@@ -21,8 +21,9 @@ use refit_store::release::{Added, NewRelease, Release};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
+use super::pretend::would_add;
 use super::{
-    NAME_BYTES_MAX, VERSION_BYTES_MAX, forget_unnamed, is_name, is_version, no_such, shown,
+    NAME_BYTES_MAX, VERSION_BYTES_MAX, exists, forget_unnamed, is_name, is_version, no_such, shown,
 };
 use crate::http::ask::Query;
 use crate::http::error::{Kind, Problem};
@@ -45,25 +46,30 @@ const DISCARD_MAX: Duration = Duration::from_secs(30);
 pub(crate) struct Upload {
     /// The name of the software.
     #[param(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
-    name: String,
+    pub(super) name: String,
     /// The version of the release.
     #[param(pattern = "^[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}$")]
-    version: String,
+    pub(super) version: String,
     /// `file` (the default), or `tree` for a zstd-compressed pax archive of a directory.
     #[param(pattern = "^(file|tree)$")]
     format: Option<String>,
     /// A word about it, for people.
     #[param(max_length = 1024)]
-    note: Option<String>,
+    pub(super) note: Option<String>,
     /// The version that it comes right after, where its own version does not say.
     #[param(pattern = "^[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}$")]
-    after: Option<String>,
+    pub(super) after: Option<String>,
+    /// Whether to keep nothing, and to answer what would be recorded.
+    #[serde(default, rename = "dryRun")]
+    #[param(required = false, rename = "dryRun")]
+    dry_run: bool,
 }
 
 /// Adds a release. The body is its artifact.
 ///
 /// The same bytes under the same name and version again change nothing; other bytes are refused. With
-/// `Content-Digest: sha-256=:…:` (RFC 9530) only those bytes are taken. An upload that is cut short leaves nothing.
+/// `Content-Digest: sha-256=:…:` (RFC 9530) only those bytes are taken. An upload that is cut short leaves nothing. With `dryRun` the body is taken and checked, and
+/// the answer, its status too, is what adding it would be.
 #[utoipa::path(post, operation_id = "addRelease", tag = "releases", path = "/api/v1/releases", params(Upload,
     ("Content-Digest" = Option<String>, Header, description = "the SHA-256 that the body must have"),
 ), request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses(
@@ -88,6 +94,9 @@ pub(crate) async fn add(
         .header(header::RETRY_AFTER, "10")
     })?;
     let intake = received(&app, expected, body).await?;
+    if upload.0.dry_run {
+        return would_add(&app, &intake, upload).await;
+    }
     let app_in_task = Arc::clone(&app);
     // A task of its own: whoever goes away after the last byte leaves no step undone.
     let recorded = tokio::spawn(async move { recorded(&app_in_task, intake, upload).await });
@@ -257,7 +266,7 @@ fn written(
     Err(intake::Error::Broken)
 }
 
-fn of_intake(error: intake::Error) -> Problem {
+pub(super) fn of_intake(error: intake::Error) -> Problem {
     let message = error.to_string();
     match error {
         intake::Error::TooLong { .. } => Problem::new(Kind::TooLarge, message),
@@ -320,13 +329,7 @@ fn record(app: &App, release: NewRelease) -> Result<(StatusCode, Release, Vec<Re
             (StatusCode::CREATED, release)
         }
         Added::Already(release) => (StatusCode::OK, release),
-        Added::Conflict(release) => {
-            let sha256 = release.digest().to_hex();
-            let detail = format!(
-                "{name}@{version} is recorded with other bytes (SHA-256 {sha256}); a release never changes: use another version"
-            );
-            return Err(Problem::new(Kind::ReleaseExists, detail).with("sha256", sha256));
-        }
+        Added::Conflict(release) => return Err(exists(&release)),
         Added::NoSuchVersion(after) => return Err(no_such(&name, &after)),
     };
     let mut reader = app.store.reader().map_err(Problem::of_store)?;

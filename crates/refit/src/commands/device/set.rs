@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
+use super::super::Dry;
 use super::super::release::release;
 use super::{Id, shown};
 use crate::client::{Client, encoded};
@@ -24,6 +25,8 @@ pub(crate) struct Arguments {
     /// Only if the record has this version
     #[arg(long, value_name = "VERSION")]
     if_version: Option<u64>,
+    #[command(flatten)]
+    dry: Dry,
 }
 
 /// One wish.
@@ -43,7 +46,7 @@ impl Arguments {
             .collect::<Result<Vec<_>, _>>()?;
         let device = match wishes.as_slice() {
             [Wish::Release(release)] => {
-                let path = format!("{}/software", self.id.path());
+                let path = self.dry.path(format!("{}/software", self.id.path()));
                 client.wish(
                     Method::PUT,
                     &path,
@@ -52,7 +55,7 @@ impl Arguments {
                 )?
             }
             wishes => {
-                let path = format!("{}/desired", self.id.path());
+                let path = self.dry.path(format!("{}/desired", self.id.path()));
                 client.wish(
                     Method::PATCH,
                     &path,
@@ -61,6 +64,7 @@ impl Arguments {
                 )?
             }
         };
+        self.dry.hint();
         if device["online"] == false && !device["job"].is_null() {
             hint("it is not connected now; it is told when it subscribes");
         }
