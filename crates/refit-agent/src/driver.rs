@@ -7,6 +7,7 @@
     reason = "this is where time and chance come from"
 )]
 
+mod keeper;
 mod log;
 mod threads;
 mod who;
@@ -23,6 +24,7 @@ use crate::machine::{Waking, next_due, step, wake};
 use crate::root::Lock;
 use crate::unpack::Limits;
 use crate::wire;
+use keeper::Nudge;
 use log::{say, told};
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
@@ -34,6 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
+use who::Who;
 
 /// The time for the good-bye to the server.
 const GOOD_BYE: Duration = Duration::from_secs(2);
@@ -74,6 +77,7 @@ pub fn run(start: Start) -> Result<(), String> {
     let stop = Arc::new(AtomicBool::new(false));
     threads::on_signal(news.clone())?;
     let link = threads::start_link(&start, &who, news.clone())?;
+    let keeper = threads::start_keeper(&start, &who, Arc::clone(&files), news.clone())?;
     let worker = threads::start_worker(
         &start,
         &who,
@@ -89,9 +93,10 @@ pub fn run(start: Start) -> Result<(), String> {
         orders: link.give,
         work: worker.tasks,
         stop_fetch: worker.stop_fetch,
+        keeper,
         state_command: start.settings.state.clone(),
     };
-    let waking = waking(&start, entry, running)?;
+    let waking = waking(&start, &who, entry, running)?;
     say(&format!("{} starts in {shown}", who.device));
     let (state, effects) = wake(waking, now());
     agent.perform(effects)?;
@@ -112,6 +117,8 @@ struct Agent {
     work: Sender<(Effect, Arc<AtomicBool>)>,
     stop_fetch: Arc<AtomicBool>,
     state_command: Option<Vec<String>>,
+    /// Who keeps the identity, if there is one.
+    keeper: Option<Sender<Nudge>>,
 }
 
 impl Agent {
@@ -124,15 +131,29 @@ impl Agent {
             let input = match news {
                 Ok(News::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Ok(News::Input(input)) => input,
-                Ok(News::Link(event)) => match heard_from_link(event) {
-                    Some(input) => input,
-                    None => continue,
-                },
+                Ok(News::Link(event)) => {
+                    self.nudge(&event);
+                    match heard_from_link(event) {
+                        Some(input) => input,
+                        None => continue,
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => Input::Tick,
             };
             let (next, effects) = step(state, input, now());
             self.perform(effects)?;
             state = next;
+        }
+    }
+
+    fn nudge(&self, event: &Event) {
+        let nudge = match event {
+            Event::Up => Nudge::Up,
+            Event::Refused => Nudge::Refused,
+            Event::Down(_) | Event::Message(..) => return,
+        };
+        if let Some(keeper) = &self.keeper {
+            drop(keeper.send(nudge));
         }
     }
 
@@ -196,6 +217,7 @@ fn heard_from_link(event: Event) -> Option<Input> {
             say(&format!("not connected: {reason}"));
             Some(Input::Disconnected)
         }
+        Event::Refused => None,
         Event::Message(kind, payload) => wire::read(kind, &payload).unwrap_or_else(|why| {
             say(&format!(
                 "a message on {} is not understood: {why}",
@@ -206,7 +228,12 @@ fn heard_from_link(event: Event) -> Option<Input> {
     }
 }
 
-fn waking(start: &Start, entry: Entry, running: Option<Digest>) -> Result<Waking, String> {
+fn waking(
+    start: &Start,
+    who: &Who,
+    entry: Entry,
+    running: Option<Digest>,
+) -> Result<Waking, String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     Ok(Waking {
         entry,
@@ -218,6 +245,9 @@ fn waking(start: &Start, entry: Entry, running: Option<Digest>) -> Result<Waking
         facts: Facts {
             agent: env!("CARGO_PKG_VERSION").into(),
             boot: boot.trim().into(),
+            trust: who
+                .current()
+                .map(|current| current.get().identity.trust.number),
         },
         seed: seed()?,
     })

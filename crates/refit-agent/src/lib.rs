@@ -41,6 +41,7 @@ pub mod job;
 pub mod journal;
 pub mod link;
 pub mod machine;
+pub mod renewal;
 mod root;
 pub mod tls;
 pub mod unpack;

@@ -39,6 +39,8 @@ pub enum Event {
     Up,
     /// It is down, for this reason.
     Down(String),
+    /// The server did not take the identity; that it is down follows.
+    Refused,
     /// A message came.
     Message(Kind, Vec<u8>),
 }
@@ -183,6 +185,9 @@ pub fn keep(
             back_off.lasted();
         }
         wait = back_off.next(lost.then, draw);
+        if lost.then == Then::Refused {
+            say(Event::Refused);
+        }
         say(Event::Down(told(lost, wait)));
     }
 }
@@ -191,7 +196,7 @@ fn told(lost: Lost, wait: Duration) -> String {
     let Lost { reason, then } = lost;
     let minutes = wait.as_secs() / 60;
     match then {
-        Then::Again => reason,
+        Then::Again | Then::Refused => reason,
         Then::Busy(_) => format!("{reason}; trying again in {} s", wait.as_secs()),
         Then::Revoked => format!(
             "{reason}. Nothing is deleted, what runs goes on; trying again in {minutes} minutes"
@@ -263,10 +268,10 @@ fn lost(what: &str, e: &io::Error) -> Lost {
         None => format!("{what}: {e}").into(),
         Some(said) => Lost {
             reason: format!("{what}: {}", tls::explain(said)),
-            then: if tls::revoked(said) {
-                Then::Revoked
-            } else {
-                Then::Again
+            then: match said {
+                said if tls::revoked(said) => Then::Revoked,
+                rustls::Error::AlertReceived(_) => Then::Refused,
+                _ => Then::Again,
             },
         },
     }

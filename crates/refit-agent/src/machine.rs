@@ -47,6 +47,7 @@ pub fn step(state: State, input: Input, now: Now) -> (State, Vec<Effect>) {
         Input::Accepted(answer) => turn.accepted(&answer),
         Input::Rejected(answer, refusal) => turn.rejected(&answer, &refusal),
         Input::Work(job, work) => turn.worked(&job, work),
+        Input::Trust(number) => turn.trusts(number),
         Input::Tick => turn.tick(),
     }
     (turn.state, turn.out)

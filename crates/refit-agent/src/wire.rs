@@ -166,6 +166,9 @@ fn reported(release: &Release) -> Value {
 fn known(facts: &Facts, installed: Option<&Release>) -> Value {
     let mut known = installed.map_or_else(|| json!({}), reported);
     known["agent"] = json!({"name": "refit-agent", "version": facts.agent});
+    if let Some(trust) = facts.trust {
+        known["agent"]["trust"] = trust.into();
+    }
     known["boot"] = json!({"id": facts.boot});
     known
 }
@@ -254,6 +257,25 @@ mod tests {
             wanted("/software", Value::Null),
             Ok(Wanted::Foreign { .. })
         ));
+    }
+
+    #[test]
+    fn the_number_of_the_trust_bundle_is_reported() {
+        let facts = |trust| {
+            let facts = Facts {
+                trust,
+                ..Facts::default()
+            };
+            let saying = Saying::Facts(facts, None);
+            let update = write(&Update {
+                token: "t".into(),
+                saying,
+            });
+            let update: Value = serde_json::from_slice(&update).unwrap();
+            update["state"]["reported"]["agent"].get("trust").cloned()
+        };
+        assert_eq!(facts(Some(7)), Some(json!(7)));
+        assert_eq!(facts(None), None);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod pki;
 mod power_cut;
 mod program;
 mod releases;
+mod renewal;
 mod server;
 
 #[test]

@@ -1,5 +1,6 @@
 //! The other threads: the link, the work, the signals, and the operator's command for other state.
 
+use super::keeper::{self, Nudge, Post};
 use super::log::say;
 use super::who::Who;
 use super::{News, Start, now, seed};
@@ -44,6 +45,34 @@ pub(super) fn start_link(start: &Start, who: &Who, news: Sender<News>) -> Result
         sender.send(())
     });
     Ok(Link { give, closed })
+}
+
+/// Starts the thread that keeps the identity, if there is one.
+pub(super) fn start_keeper(
+    start: &Start,
+    who: &Who,
+    files: Arc<dyn Files>,
+    news: Sender<News>,
+) -> Result<Option<Sender<Nudge>>, String> {
+    let Some(current) = who.current() else {
+        return Ok(None);
+    };
+    let (sender, nudges) = channel();
+    let post = Post {
+        files,
+        root: start.root.clone(),
+        current: Arc::clone(current),
+        client: who.client.clone(),
+        keep_key: start.settings.keep_key,
+        nudges,
+        news,
+    };
+    let mut chance = Chance {
+        seed: seed()?,
+        drawn: 0,
+    };
+    thread::spawn(move || keeper::run(&post, &mut |end| chance.below(end)));
+    Ok(Some(sender))
 }
 
 /// The thread that does the work.

@@ -16,6 +16,16 @@ pub(super) struct Who {
     pub(super) client: Client,
 }
 
+impl Who {
+    /// Returns the identity in use, if there is one.
+    pub(super) const fn current(&self) -> Option<&Arc<Current>> {
+        match &self.server {
+            Server::Enrolled(current) => Some(current),
+            Server::Http(_) | Server::Mqtt(_) => None,
+        }
+    }
+}
+
 /// Finds out. A server that is named is one with `--dev`: the identity is not shown to it.
 pub(super) fn known(start: &Start, files: &dyn Files) -> Result<Who, String> {
     if let Some(server) = &start.server {

@@ -72,10 +72,13 @@ impl Current {
         Arc::clone(&self.now.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Makes another identity ready, to replace this one.
+    pub fn prepare(&self, identity: Identity) -> Result<Bearer, String> {
+        Bearer::new(identity, &self.depots)
+    }
+
     /// Replaces it; connections that stand keep the one they were made with.
-    pub fn replace(&self, identity: Identity) -> Result<(), String> {
-        let bearer = Arc::new(Bearer::new(identity, &self.depots)?);
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = bearer;
-        Ok(())
+    pub fn replace(&self, bearer: Bearer) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(bearer);
     }
 }

@@ -2,15 +2,20 @@
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 use refit_protocol::device_id::DeviceId;
+use refit_protocol::digest::Digest;
 use rustls::SignatureScheme;
 use rustls::crypto::ring::sign::any_supported_type;
-use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateSigningRequestDer, PrivateKeyDer};
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use zeroize::Zeroizing;
 
 /// Characters of base64 in a line of PEM (RFC 7468 §2).
 const PEM_LINE: usize = 64;
+
+/// The longest common name that X.520 allows.
+const COMMON_NAME_BYTES_MAX: usize = 64;
 
 /// A private key in PEM. Nothing shows it.
 #[derive(Clone, PartialEq, Eq)]
@@ -55,7 +60,8 @@ impl Key {
         let pair = KeyPair::try_from(&self.der()?).map_err(failed)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        if let Some(device) = device {
+        // A longer name does not fit there (X.520); the server knows it in any case.
+        if let Some(device) = device.filter(|id| id.as_str().len() <= COMMON_NAME_BYTES_MAX) {
             params
                 .distinguished_name
                 .push(DnType::CommonName, device.as_str());
@@ -75,8 +81,22 @@ impl Key {
     }
 }
 
+/// Returns the first certificate of a chain, in PEM.
+pub fn leaf_of(chain: &str) -> Result<String, String> {
+    let certificates = crate::tls::certificates(chain)?;
+    let leaf = certificates.first().ok_or("there is no certificate")?;
+    Ok(pem("CERTIFICATE", leaf))
+}
+
+/// Returns the digest of a request for a certificate, which a proof is bound to.
+pub fn request_digest(request: &str) -> Result<Digest, String> {
+    let der = CertificateSigningRequestDer::from_pem_slice(request.as_bytes())
+        .map_err(|_| "it is not a request in PEM")?;
+    Ok(Digest::from_bytes(Sha256::digest(&der).into()))
+}
+
 /// Writes PEM (RFC 7468 §2).
-pub(super) fn pem(label: &str, der: &[u8]) -> String {
+fn pem(label: &str, der: &[u8]) -> String {
     use base64::Engine;
     let text = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(der));
     let mut pem = format!("-----BEGIN {label}-----\n");

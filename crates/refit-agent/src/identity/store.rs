@@ -147,7 +147,7 @@ impl<'a> Store<'a> {
         file.flush()
     }
 
-    /// Makes this the identity, durably; the one before is gone then, and so is the pending key.
+    /// Makes this the identity, durably; the one before is gone then, and the pending key if it is this one's.
     pub fn keep(&self, identity: &Identity) -> Result<(), String> {
         self.replace(identity).map_err(|e| {
             let shown = self.root.display();
@@ -171,7 +171,12 @@ impl<'a> Store<'a> {
         if let Some(before) = before {
             self.files.remove(&before)?;
         }
-        self.files.remove(&self.root.join(PENDING))
+        // The key of a renewal that is still under way outlives a new trust bundle.
+        let pending = self.text(&self.root.join(PENDING).join(KEY));
+        if pending.is_ok_and(|pending| *pending == identity.key.pem()) {
+            self.files.remove(&self.root.join(PENDING))?;
+        }
+        Ok(())
     }
 
     fn write(&self, folder: &Path, identity: &Identity) -> io::Result<()> {

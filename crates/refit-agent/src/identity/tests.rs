@@ -133,6 +133,19 @@ fn each_renewal_has_a_new_key_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_new_trust_bundle_leaves_a_renewal_its_key() {
+    let disk = empty();
+    exchange(&disk, &mut Server::default(), "1").unwrap();
+    let store = Store::new(&disk, Path::new(ROOT));
+    let pending = store.pending().unwrap();
+    let mut identity = read(&disk).unwrap().unwrap();
+    identity.trust.number += 1;
+    store.keep(&identity).unwrap();
+    assert_eq!(store.pending().unwrap(), pending);
+    assert_eq!(read(&disk).unwrap().unwrap(), identity);
+}
+
+#[test]
 fn a_damaged_identity_is_named_and_kept() {
     for file in ["key.pem", "certificate.pem", "trust.pem", "identity.json"] {
         let disk = empty();

@@ -36,6 +36,8 @@ pub struct Lost {
 pub enum Then {
     /// It is made again in a while.
     Again,
+    /// The same; but the server did not take the identity, which may have expired by its clock.
+    Refused,
     /// The server has too much to do, and may have said for how long.
     Busy(Option<Duration>),
     /// The server does not want this device any more.
@@ -75,7 +77,7 @@ impl BackOff {
     pub fn next(&mut self, then: Then, draw: &mut dyn FnMut(u64) -> u64) -> Duration {
         let mut below = |bound: Duration| Duration::from_millis(draw(bound.as_millis() as u64));
         let wait = match then {
-            Then::Again => below(self.0),
+            Then::Again | Then::Refused => below(self.0),
             Then::Busy(asked) => {
                 self.0 = self.0.max(BUSY);
                 // The server's own wait, and then not all of those whom it told the same at once.

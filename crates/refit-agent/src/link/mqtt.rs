@@ -343,13 +343,15 @@ fn refused(what: &str, reason: ReasonCode, properties: &Properties<'_>) -> Lost 
         | ReasonCode::CONNECTION_RATE_EXCEEDED
         | ReasonCode::QUOTA_EXCEEDED => Then::Busy(None),
         ReasonCode::BANNED => Then::Revoked,
+        ReasonCode::NOT_AUTHORIZED if why.contains("revoked") => Then::Revoked,
+        ReasonCode::NOT_AUTHORIZED => Then::Refused,
         _ => Then::Again,
     };
     let reason = match then {
         Then::Revoked => {
-            format!("{what}: {why}: this device was revoked; enrol it again with a new token")
+            format!("{what}: {why}; if it is to come back, enrol it again with a new token")
         }
-        Then::Again | Then::Busy(_) => format!("{what}: {why}"),
+        Then::Again | Then::Refused | Then::Busy(_) => format!("{what}: {why}"),
     };
     Lost { reason, then }
 }

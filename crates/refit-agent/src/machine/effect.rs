@@ -82,11 +82,13 @@ pub struct Progress {
     pub percent: Option<u8>,
 }
 
-/// Facts that change only when the agent starts anew.
+/// Facts about the device; all but the last change only when the agent starts anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The version of the agent.
     pub agent: String,
     /// What identifies this boot of the device.
     pub boot: String,
+    /// The number of the trust bundle, if it has an identity.
+    pub trust: Option<u64>,
 }

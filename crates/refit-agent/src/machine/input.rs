@@ -18,6 +18,8 @@ pub enum Input {
     Rejected(Answer, Refusal),
     /// Work for a job went on or ended.
     Work(JobId, Work),
+    /// The device trusts the bundle with this number from now on.
+    Trust(u64),
     /// A deadline of [`next_due`](super::next_due) may have come.
     Tick,
 }

@@ -56,6 +56,17 @@ impl Turn {
         }
     }
 
+    pub(super) fn trusts(&mut self, number: u64) {
+        if self.state.facts.facts.trust == Some(number) {
+            return;
+        }
+        self.state.facts.facts.trust = Some(number);
+        self.state.facts.known = Known::No;
+        if self.up() {
+            self.tell_facts();
+        }
+    }
+
     /// The facts, and what runs; but while a job is open that is the job's to say (semantics 29).
     pub(super) fn facts(&self) -> Saying {
         let installed = match self.state.phase {

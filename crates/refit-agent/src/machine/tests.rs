@@ -46,6 +46,24 @@ fn a_sick_release_is_gone_back_from_and_the_reason_is_told() {
 }
 
 #[test]
+fn a_new_trust_bundle_is_reported_once_and_as_soon_as_may_be() {
+    play(
+        "
+        trusts 4 =>
+        up => say facts
+        accepted facts =>
+        trusts 4 =>
+        trusts 5 => say facts
+        trusts 6 => say facts
+        accepted facts =>
+        down =>
+        trusts 7 =>
+        up => say facts
+        ",
+    );
+}
+
+#[test]
 fn the_fence_waits_for_an_answer_to_running() {
     play(
         "

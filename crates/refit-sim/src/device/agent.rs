@@ -133,6 +133,7 @@ impl World {
             facts: Facts {
                 agent: "1.0.0".into(),
                 boot: format!("boot-{boot}"),
+                trust: None,
             },
             seed,
         };

@@ -136,6 +136,7 @@ impl Bench {
                 command: None,
                 other: Some(what.into()),
             }),
+            ["trusts", number] => Input::Trust(number.parse().unwrap()),
             ["accepted", kind] => Input::Accepted(self.answer(kind)),
             ["rejected", kind, code] => Input::Rejected(
                 self.answer(kind),
