@@ -10,6 +10,7 @@ mod line;
 mod output;
 
 use std::cell::RefCell;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use refit_engine::fleet::Fleet;
 use refit_engine::seat::Close;
 use refit_packet::ReasonCode;
+use refit_tls::stream::Peered;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
@@ -26,7 +28,7 @@ use tokio::time::Instant;
 
 use crate::figures::{Figures, rise};
 use crate::identity::Gate;
-use crate::quota::{Quota, Register, Ticket};
+use crate::quota::{Fights, Quota, Register, Stranger, Strangers, Ticket};
 use crate::session::{End, Session};
 
 use line::Line;
@@ -49,6 +51,8 @@ pub(crate) struct House {
     pub(crate) quota: Quota,
     pub(crate) figures: Arc<Figures>,
     pub(crate) register: Arc<Register>,
+    pub(crate) strangers: Arc<Strangers>,
+    pub(crate) fights: Fights,
     /// Tells those that have no seat yet that the server stops.
     pub(crate) stopping: Arc<Notify>,
     pub(crate) started: Instant,
@@ -100,6 +104,8 @@ struct Greeting {
     peer: SocketAddr,
     due: u64,
     stopping: Pin<Box<OwnedNotified>>,
+    /// Its place among those who are not known.
+    _stranger: Stranger,
 }
 
 /// What could not be finished. It is there only while something is in it.
@@ -111,6 +117,8 @@ struct Left {
     is_whole: bool,
     /// Bytes that the socket did not take, and since when.
     unsent: Vec<u8>,
+    /// Whether the stream has taken bytes that its socket did not.
+    is_sealed: bool,
     since: u64,
 }
 
@@ -121,7 +129,7 @@ enum Turn {
     GoesOn,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Peered + Unpin> Future for Connection<S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -132,19 +140,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Peered + Unpin> Connection<S> {
     pub(crate) fn new(
         stream: S,
         peer: SocketAddr,
         house: Arc<House>,
         ticket: Ticket,
+        (stranger, within): (Stranger, Duration),
         stopping: OwnedNotified,
     ) -> Self {
         let now = house.now();
         let greeting = Greeting {
             peer,
-            due: now + millis(house.quota.greeting),
+            due: now + millis(within),
             stopping: Box::pin(stopping),
+            _stranger: stranger,
         };
         Self {
             stream,
@@ -232,7 +242,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let mut input = ReadBuf::new(&mut room.input);
             match Pin::new(&mut self.stream).poll_read(cx, &mut input) {
                 Poll::Pending => return Ok(Turn::Waits),
-                Poll::Ready(Err(_)) => return Err(End::Lost),
+                Poll::Ready(Err(error)) => return Err(self.broken(&error)),
                 Poll::Ready(Ok(())) if input.filled().is_empty() => return Err(End::Lost),
                 Poll::Ready(Ok(())) => {
                     let len = input.filled().len();
@@ -240,6 +250,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
             }
         }
+    }
+
+    /// The stream failed. Only TLS finds what it reads invalid.
+    fn broken(&self, error: &io::Error) -> End {
+        if error.kind() == io::ErrorKind::InvalidData {
+            rise(&self.house.figures.handshakes_failed);
+            tracing::debug!("a TLS connection was broken off: {error}");
+        }
+        End::Lost
     }
 
     fn is_listening(&self) -> bool {
@@ -255,9 +274,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Stage::Greeting(greeting) => Some(greeting.due),
             Stage::Leaving { due, .. } => Some(*due),
             Stage::Talking { session, .. } => match &self.left {
-                Some(left) if !left.unsent.is_empty() => {
-                    Some(left.since + millis(self.house.quota.stall))
-                }
+                Some(left) if left.is_stuck() => Some(left.since + millis(self.house.quota.stall)),
                 _ => Some(self.heard + session.silence_ms_max()?),
             },
         }
@@ -289,6 +306,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let Stage::Talking { session, line } = &self.stage {
             session.farewell(end, out);
             let device = line.seat.device();
+            if let Some(device) = device
+                && end.reason() == Some(ReasonCode::SESSION_TAKEN_OVER)
+            {
+                rise(&self.house.figures.taken_over);
+                if self.house.fights.note(device, now) {
+                    tracing::warn!(%device, "connections of one device take each other's place: is it cloned?");
+                }
+            }
             tracing::debug!(?device, "connection ended: {}", end.message());
         }
         let is_stuck = self.is_stuck();
@@ -333,6 +358,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 }
 
+impl Left {
+    fn is_stuck(&self) -> bool {
+        self.is_sealed || !self.unsent.is_empty()
+    }
+}
+
 const fn millis(duration: Duration) -> u64 {
     duration.as_millis() as u64
 }
@@ -346,11 +377,12 @@ mod tests {
     /// What an idle connection costs is mostly this. tokio adds about 100 bytes, and rounds up to 128: so it is 256.
     #[test]
     fn a_connection_is_small() {
+        let private = size_of::<Connection<refit_tls::stream::TlsStream<TcpStream>>>();
         let size = size_of::<Connection<TcpStream>>();
         println!(
             "a connection has {size} bytes, its session {}",
             size_of::<Session>()
         );
-        assert!(size <= 152, "{size}");
+        assert!(size <= 152 && private <= 160, "{size}, {private}");
     }
 }

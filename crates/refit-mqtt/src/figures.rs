@@ -17,6 +17,16 @@ pub struct Figures {
     pub turned_away: AtomicU64,
     /// Connections that said nothing, or not all of a CONNECT, in time.
     pub silent: AtomicU64,
+    /// Connections closed at once because too many there had not said who they are.
+    pub strangers_refused: AtomicU64,
+    /// How often accepting paused, because connections came faster than is allowed.
+    pub paced: AtomicU64,
+    /// TLS handshakes that failed, or were broken off by a fault.
+    pub handshakes_failed: AtomicU64,
+    /// TLS sessions resumed, of those that were welcomed.
+    pub resumed: AtomicU64,
+    /// Connections whose place another one of the same device took.
+    pub taken_over: AtomicU64,
     /// Packets received.
     pub packets_in: AtomicU64,
     /// Messages received, by what their topic is for.
@@ -38,6 +48,11 @@ impl Default for Figures {
             welcomed: AtomicU64::default(),
             turned_away: AtomicU64::default(),
             silent: AtomicU64::default(),
+            strangers_refused: AtomicU64::default(),
+            paced: AtomicU64::default(),
+            handshakes_failed: AtomicU64::default(),
+            resumed: AtomicU64::default(),
+            taken_over: AtomicU64::default(),
             packets_in: AtomicU64::default(),
             messages_in: ByKind::default(),
             messages_out: ByKind::default(),

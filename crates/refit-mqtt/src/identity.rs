@@ -1,7 +1,7 @@
 //! Who is who. The identity of a speaker comes from its connection, never from a payload (design §5).
 //!
-//! A [`Gate`] decides once, at CONNECT. [`DevGate`] is the one of `refit serve --dev`; the one that reads certificates
-//! will get the peer's certificate as a further field of [`Credentials`].
+//! A [`Gate`] decides at CONNECT. [`DevGate`] is the one of `refit serve --dev`; the one that reads certificates is the
+//! server's, since it knows which of them are still good.
 
 use std::net::SocketAddr;
 
@@ -21,6 +21,9 @@ pub struct Credentials<'a> {
     pub password: Option<Secret<'a>>,
     /// Where the connection comes from.
     pub peer: SocketAddr,
+    /// The certificate that the peer has proved to have, in DER. It was verified when its TLS session began, which for a
+    /// resumed one is a while ago.
+    pub certificate: Option<&'a [u8]>,
 }
 
 /// Who somebody turned out to be.
@@ -44,6 +47,20 @@ pub enum Refusal {
     Password,
     /// It is known who it is, and it may not connect.
     NotAuthorized,
+    /// The certificate names no device, or another issuer's.
+    Certificate,
+    /// The certificate is not valid at this time.
+    Expired,
+    /// The device or its certificate was revoked, or the device retired.
+    Barred,
+    /// The client identifier is another than the certificate's device.
+    OtherId,
+    /// There is neither a certificate nor a password.
+    Nobody,
+    /// Too many wrong passwords came from there.
+    TooOften,
+    /// Two connections of the same device took each other's place too often.
+    Fighting,
     /// The gate cannot tell now.
     Unavailable,
 }
@@ -54,7 +71,13 @@ impl Refusal {
         match self {
             Self::ClientId => ReasonCode::CLIENT_IDENTIFIER_NOT_VALID,
             Self::Password => ReasonCode::BAD_USER_NAME_OR_PASSWORD,
-            Self::NotAuthorized => ReasonCode::NOT_AUTHORIZED,
+            Self::NotAuthorized
+            | Self::Certificate
+            | Self::Expired
+            | Self::Barred
+            | Self::Nobody => ReasonCode::NOT_AUTHORIZED,
+            Self::OtherId => ReasonCode::CLIENT_IDENTIFIER_NOT_VALID,
+            Self::TooOften | Self::Fighting => ReasonCode::CONNECTION_RATE_EXCEEDED,
             Self::Unavailable => ReasonCode::SERVER_UNAVAILABLE,
         }
     }
@@ -67,6 +90,23 @@ impl Refusal {
                 "the password is not the operator's token; a device connects without one"
             }
             Self::NotAuthorized => "this client may not connect",
+            Self::Certificate => {
+                "the certificate is not one of this fleet's devices: enrol the device, or renew its certificate"
+            }
+            Self::Expired => {
+                "the certificate is not valid now: look at the device's clock, or renew it"
+            }
+            Self::Barred => "the device was revoked or retired; an operator can allow it a new key",
+            Self::OtherId => {
+                "the client ID must be the device that the certificate names, or empty"
+            }
+            Self::Nobody => {
+                "a device needs its certificate here, an application a token as its password"
+            }
+            Self::Fighting => {
+                "two clients with this identity take each other's place: stop one, or enrol it by itself"
+            }
+            Self::TooOften => "too many wrong passwords came from there; try again later",
             Self::Unavailable => "it cannot be told now who this is, try again later",
         }
     }
@@ -76,6 +116,12 @@ impl Refusal {
 pub trait Gate: Send + Sync {
     /// Tells who has these credentials, or why they are refused.
     fn admit(&self, credentials: &Credentials<'_>) -> Result<Who, Refusal>;
+
+    /// Asked again once somebody has a seat: what was decided may have been overtaken by a revocation, which cuts those
+    /// that have one.
+    fn confirm(&self, _who: &Who) -> Result<(), Refusal> {
+        Ok(())
+    }
 }
 
 /// The gate of `--dev` (semantics 36): without a password, the client ID is the device ID; a password must be the
@@ -114,8 +160,8 @@ impl Gate for DevGate {
 
 const NAME_CHARS_MAX: usize = 64;
 
-/// The user name, or the client ID, as far as it can stand in a log line.
-fn name_of(credentials: &Credentials<'_>) -> String {
+/// What an application is called: the user name, or the client ID, as far as it can stand in a log line.
+pub fn name_of(credentials: &Credentials<'_>) -> String {
     let given = [
         credentials.username.unwrap_or_default(),
         credentials.client_id,
@@ -143,6 +189,7 @@ mod tests {
             username,
             password: password.map(|p| Secret::new(p.as_bytes())),
             peer: ([127, 0, 0, 1], 1).into(),
+            certificate: None,
         })
     }
 

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use refit_engine::fleet::Fleet;
+use refit_tls::ServerConfig;
+use refit_tls::stream::TlsStream;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -15,7 +17,7 @@ use tokio::time::Instant;
 use crate::driver::{Connection, House};
 use crate::figures::{Figures, rise};
 use crate::identity::Gate;
-use crate::quota::{Quota, Register, TICK};
+use crate::quota::{Bucket, Fights, Quota, Register, Strangers, TICK};
 
 /// Connections that the kernel keeps for us before we accept them. With fewer, a fleet that comes back at once loses
 /// its first SYNs and waits seconds (measured: with 100, a second at the 99th percentile).
@@ -36,6 +38,8 @@ pub struct Parts {
     pub gate: Arc<dyn Gate>,
     /// Limits.
     pub quota: Quota,
+    /// How connections become private; `None`: plain text.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 /// A listening endpoint. Dropping it stops accepting; open connections stay, without deadlines, until the runtime ends.
@@ -56,13 +60,15 @@ impl Endpoint {
         let house = Arc::new(House {
             fleet: parts.fleet,
             gate: parts.gate,
+            strangers: Arc::new(Strangers::new(&parts.quota)),
+            fights: Fights::default(),
             quota: parts.quota,
             figures,
             register: Arc::new(register),
             stopping: Arc::new(Notify::new()),
             started: now(),
         });
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&house)));
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&house), parts.tls));
         Ok(Self {
             address,
             ringing: tokio::spawn(ring(Arc::clone(&house))),
@@ -137,20 +143,21 @@ async fn ring(house: Arc<House>) {
     }
 }
 
-async fn accept(listener: TcpListener, house: Arc<House>) {
+async fn accept(listener: TcpListener, house: Arc<House>, tls: Option<Arc<ServerConfig>>) {
+    let mut bucket = house.quota.pace.map(|pace| Bucket::new(pace, house.now()));
     let mut is_failing = false;
     loop {
+        // Before anything is spent on it. Meanwhile the kernel keeps those that come.
+        if let Some(wait) = bucket.as_mut().and_then(|b| b.take(house.now()).err()) {
+            rise(&house.figures.paced);
+            tokio::time::sleep(wait).await;
+            continue;
+        }
         match listener.accept().await {
             Ok((stream, peer)) => {
                 is_failing = false;
                 rise(&house.figures.accepted);
-                // Before the ticket: who is let in just before the stop hears of it.
-                let stopping = Arc::clone(&house.stopping).notified_owned();
-                if let Some(ticket) = house.register.enter() {
-                    let house = Arc::clone(&house);
-                    let connection = Connection::new(stream, peer, house, ticket, stopping);
-                    drop(tokio::spawn(connection));
-                }
+                welcome(stream, peer, &house, tls.as_ref());
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -161,6 +168,38 @@ async fn accept(listener: TcpListener, house: Arc<House>) {
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+}
+
+/// Starts a connection, if there is room for it; else it is closed here.
+fn welcome(
+    stream: TcpStream,
+    peer: SocketAddr,
+    house: &Arc<House>,
+    tls: Option<&Arc<ServerConfig>>,
+) {
+    let Some(stranger) = house.strangers.enter(peer.ip()) else {
+        rise(&house.figures.strangers_refused);
+        return;
+    };
+    // Before the ticket: who is let in just before the stop hears of it.
+    let stopping = Arc::clone(&house.stopping).notified_owned();
+    let Some(ticket) = house.register.enter() else {
+        return;
+    };
+    let house = Arc::clone(house);
+    match tls {
+        None => {
+            let connection = Connection::new(stream, peer, house, ticket, stranger, stopping);
+            drop(tokio::spawn(connection));
+        }
+        Some(tls) => match TlsStream::new(stream, Arc::clone(tls)) {
+            Ok(stream) => {
+                let connection = Connection::new(stream, peer, house, ticket, stranger, stopping);
+                drop(tokio::spawn(connection));
+            }
+            Err(error) => tracing::error!("TLS cannot be spoken: {error}"),
+        },
     }
 }
 

@@ -3,6 +3,10 @@
 //! What protects others from one client is here and in `session/limits.rs`: the former can be set, the latter are
 //! parts of what is agreed at CONNECT.
 
+mod fights;
+mod pace;
+mod strangers;
+
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
@@ -12,6 +16,10 @@ use parking_lot::Mutex;
 use refit_engine::seat::{Close, Seat};
 use tokio::sync::Notify;
 
+pub use fights::Fights;
+pub use pace::{Bucket, Pace};
+pub(crate) use strangers::{Stranger, Strangers};
+
 use crate::figures::{Figures, rise};
 use crate::session::Terms;
 
@@ -20,7 +28,14 @@ use crate::session::Terms;
 pub struct Quota {
     /// Open connections, also those that said nothing yet. More are closed at once.
     pub connections_max: usize,
-    /// From being accepted to a whole CONNECT, however its bytes trickle in.
+    /// How fast connections are accepted; `None`: as fast as they come.
+    pub pace: Option<Pace>,
+    /// Connections that have not said who they are. More are closed at once.
+    pub strangers_max: usize,
+    /// The same for one IPv4 address, or one IPv6 network of 64 bits. Loopback has no bound of its own: a proxy in front
+    /// connects from there.
+    pub strangers_per_network_max: u32,
+    /// From being accepted to a whole CONNECT, with the TLS handshake, however its bytes trickle in.
     pub greeting: Duration,
     /// How long what was sent may wait for the client to read it.
     pub stall: Duration,
@@ -36,6 +51,9 @@ impl Default for Quota {
     fn default() -> Self {
         Self {
             connections_max: 1_000_000,
+            pace: None,
+            strangers_max: 16_384,
+            strangers_per_network_max: 512,
             greeting: Duration::from_secs(10),
             stall: Duration::from_secs(60),
             linger: Duration::from_secs(1),

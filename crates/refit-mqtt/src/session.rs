@@ -31,7 +31,7 @@ use refit_protocol::topic::{Kind, Topic};
 use refit_replica::speaker::Speaker;
 
 pub use end::End;
-pub use greet::{Terms, greet, refuse_unframed};
+pub use greet::{Origin, Terms, greet, refuse_after_all, refuse_unframed};
 
 use inbound::{Inbound, Owed};
 use limits::Limits;

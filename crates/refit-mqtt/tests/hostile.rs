@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use refit_mqtt::quota::Quota;
+use refit_mqtt::quota::{Pace, Quota};
 use refit_packet::{Packet, Version};
 use refit_protocol::device_id::DeviceId;
 use socket2::{Domain, Socket, Type};
@@ -292,4 +292,91 @@ fn packets_may_come_in_pieces_or_many_at_once() {
             assert_eq!(client.hear(), format!("PUBACK {number} success"));
         }
     }
+}
+
+fn count(figure: &std::sync::atomic::AtomicU64) -> u64 {
+    figure.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+#[test]
+fn those_who_say_nothing_take_no_place_of_those_who_do() {
+    let house = House::with(Quota {
+        strangers_max: 8,
+        ..Quota::default()
+    });
+    let mut bystander = Bystander::at(&house);
+    let silent: Vec<_> = (0..8)
+        .map(|_| Client::silent(house.address(), Version::V5))
+        .collect();
+    let mut beyond = Client::silent(house.address(), Version::V5);
+    assert_eq!(beyond.hear_or_end(), None);
+    assert_eq!(count(&house.figures.strangers_refused), 1);
+    bystander.is_served();
+    drop(silent);
+    // Each end is seen by its own task, so the first places may still be taken.
+    let served = (0..1000).any(|_| {
+        let mut client = Client::silent(house.address(), Version::V5);
+        client.say(&Packet::Connect(connect(Version::V5, "d")));
+        client.hear_or_end().is_some()
+    });
+    assert!(served);
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the pace of a real listener is the question"
+)]
+fn a_storm_is_accepted_at_its_pace_and_nobody_is_lost() {
+    let house = House::with(Quota {
+        pace: Some(Pace {
+            per_s: 200.try_into().unwrap(),
+            burst: 4.try_into().unwrap(),
+        }),
+        ..Quota::default()
+    });
+    let start = std::time::Instant::now();
+    let sockets: Vec<_> = (0..24)
+        .map(|_| Client::silent(house.address(), Version::V5))
+        .collect();
+    for (number, mut client) in sockets.into_iter().enumerate() {
+        let name = format!("d{number}");
+        client.say(&Packet::Connect(connect(Version::V5, &name)));
+        assert!(client.hear().starts_with("CONNACK success"));
+    }
+    // 20 beyond the burst, 5 ms each; a little less, since times are whole milliseconds.
+    assert!(start.elapsed() >= Duration::from_millis(95));
+    assert!(count(&house.figures.paced) > 0);
+    assert_eq!(count(&house.figures.accepted), 24);
+}
+
+#[test]
+fn two_clients_with_one_identity_cannot_fight_for_ever() {
+    let house = House::new();
+    let mut bystander = Bystander::at(&house);
+    let mut holder = Client::device(house.address(), Version::V5, "twin");
+    for _ in 0..8 {
+        let next = Client::device(house.address(), Version::V5, "twin");
+        let heard = holder.hear();
+        assert!(
+            heard.starts_with("DISCONNECT session taken over"),
+            "{heard}"
+        );
+        assert_eq!(holder.hear_or_end(), None);
+        holder = next;
+    }
+    for (version, answer) in [
+        (Version::V5, "CONNACK connection rate exceeded"),
+        (Version::V311, "CONNACK server unavailable"),
+    ] {
+        let mut one_more = Client::silent(house.address(), version);
+        one_more.say(&Packet::Connect(connect(version, "twin")));
+        let heard = one_more.hear();
+        assert!(heard.starts_with(answer), "{heard}");
+    }
+    assert_eq!(count(&house.figures.taken_over), 8);
+    // Who holds it is left in peace.
+    holder.publish(1, "state/twin/get", "");
+    assert_eq!(holder.hear(), "PUBACK 1 success");
+    bystander.is_served();
 }

@@ -68,6 +68,7 @@ impl House {
             fleet: engine.fleet().clone(),
             gate: Arc::new(DevGate::new(TOKEN)),
             quota,
+            tls: None,
         };
         let endpoint =
             runtime.block_on(async { Endpoint::start(([127, 0, 0, 1], 0).into(), parts) });

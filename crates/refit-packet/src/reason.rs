@@ -144,12 +144,16 @@ macro_rules! return_codes {
                 }
             }
 
-            /// The return code that means the same as a reason code; `None`: 3.1.1 cannot say it,
+            /// The return code that says the same as a reason code, or asks the same of the client; `None`: 3.1.1 cannot say it,
             /// and the connection is to be closed without a CONNACK (\[MQTT-3.2.2-6\]).
             #[must_use]
             pub const fn of(reason: ReasonCode) -> Option<Self> {
                 match reason {
                     $(ReasonCode::$reason => Some(Self::$name),)*
+                    // What a client does about it is the same: it comes back later.
+                    ReasonCode::SERVER_BUSY | ReasonCode::CONNECTION_RATE_EXCEEDED => {
+                        Some(Self::ServerUnavailable)
+                    }
                     _ => None,
                 }
             }

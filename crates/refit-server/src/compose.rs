@@ -199,6 +199,7 @@ fn endpoint(at: SocketAddr, engine: &Engine, token: &str) -> Result<Endpoint, St
         // The seam for certificates: another gate, where devices have an identity of their own.
         gate: Arc::new(DevGate::new(token)),
         quota: Quota::default(),
+        tls: None,
     };
     Endpoint::start(at, parts).map_err(StartError::listen("MQTT", "mqtt", at))
 }

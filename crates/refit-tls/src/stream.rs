@@ -28,6 +28,11 @@ const UNSENT_BYTES_MAX: usize = 64 << 10;
 pub trait Peered {
     /// Returns the certificate that the peer proved to have, in DER; `None` without one, and before that is known.
     fn peer_certificate(&self) -> Option<&[u8]>;
+
+    /// Tells whether that was proved in an earlier session, which this one takes up: it was not verified again.
+    fn is_resumed(&self) -> bool {
+        false
+    }
 }
 
 impl Peered for tokio::net::TcpStream {
@@ -65,11 +70,6 @@ impl<S> TlsStream<S> {
         self.session.is_handshaking()
     }
 
-    /// Tells whether the handshake took up an earlier session, so that the peer's certificate was not verified again.
-    pub fn is_resumed(&self) -> bool {
-        self.session.is_resumed()
-    }
-
     /// Returns the protocol that was agreed on (ALPN), if any.
     pub fn alpn_protocol(&self) -> Option<&[u8]> {
         self.session.alpn_protocol()
@@ -79,6 +79,10 @@ impl<S> TlsStream<S> {
 impl<S> Peered for TlsStream<S> {
     fn peer_certificate(&self) -> Option<&[u8]> {
         self.session.peer_certificate()
+    }
+
+    fn is_resumed(&self) -> bool {
+        self.session.is_resumed()
     }
 }
 

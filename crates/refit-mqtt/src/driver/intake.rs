@@ -4,14 +4,16 @@ use std::mem;
 use std::sync::atomic::Ordering;
 
 use refit_packet::{Frame, ReasonCode, frame};
+use refit_tls::stream::Peered;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::line::Line;
 use super::{Connection, OUT_BYTES_PER_TURN, Stage};
 use crate::figures::rise;
-use crate::session::{End, greet, refuse_unframed};
+use crate::identity::{Refusal, Who};
+use crate::session::{End, Origin, greet, refuse_after_all, refuse_unframed};
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Peered + Unpin> Connection<S> {
     /// Takes in bytes; what is not finished is kept.
     pub(super) fn take_in(
         &mut self,
@@ -104,10 +106,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Stage::Talking { session, line } => session.receive(packet, line, out),
             Stage::Greeting(greeting) => {
                 let (gate, terms) = (&*self.house.gate, &self.house.quota.terms);
-                let (session, who) = greet(packet, gate, greeting.peer, terms, out)?;
-                let line = Line::open(&self.house, who);
+                let origin = Origin {
+                    address: greeting.peer,
+                    certificate: self.stream.peer_certificate(),
+                };
+                let start = out.len();
+                let (session, who) = greet(packet, gate, origin, terms, out)?;
+                if let Who::Device(device) = &who
+                    && self.house.fights.must_wait(device, now)
+                {
+                    out.truncate(start);
+                    return Err(refuse_after_all(&session, Refusal::Fighting, out));
+                }
+                let line = Line::open(&self.house, who.clone());
                 self.ticket.seated(&line.seat);
+                // Who is barred from now on is cut; who was barred since it was asked, hears of it here.
+                if let Err(refusal) = gate.confirm(&who) {
+                    out.truncate(start);
+                    return Err(refuse_after_all(&session, refusal, out));
+                }
                 rise(&self.house.figures.welcomed);
+                if self.stream.is_resumed() {
+                    rise(&self.house.figures.resumed);
+                }
                 self.stage = Stage::Talking { session, line };
                 Ok(())
             }

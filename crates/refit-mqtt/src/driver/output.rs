@@ -20,6 +20,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Ok(Poll::Pending);
         }
         left.unsent = Vec::new();
+        left.is_sealed = match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Pending => true,
+            Poll::Ready(Ok(())) => false,
+            Poll::Ready(Err(_)) => return Err(End::Lost),
+        };
+        if left.is_sealed {
+            return Ok(Poll::Pending);
+        }
         self.tidy();
         Ok(Poll::Ready(()))
     }
@@ -34,15 +42,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if out.is_empty() {
             return Ok(());
         }
-        let sent = match &self.left {
-            Some(left) if !left.unsent.is_empty() => 0,
-            _ => send(&mut self.stream, out, cx)?,
+        let was_stuck = self.is_stuck();
+        let sent = if was_stuck {
+            0
+        } else {
+            send(&mut self.stream, out, cx)?
         };
-        if sent < out.len() {
+        // A TLS stream takes a record as a whole, though its socket may not.
+        let is_sealed = match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Pending => true,
+            Poll::Ready(Ok(())) => false,
+            Poll::Ready(Err(_)) => return Err(End::Lost),
+        };
+        if sent < out.len() || is_sealed {
             let left = self.left.get_or_insert_default();
-            if left.unsent.is_empty() {
+            if !was_stuck {
                 left.since = now;
             }
+            left.is_sealed = is_sealed;
             left.unsent
                 .extend_from_slice(out.get(sent..).unwrap_or_default());
         }
@@ -51,13 +68,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     pub(super) fn is_stuck(&self) -> bool {
-        self.left
-            .as_ref()
-            .is_some_and(|left| !left.unsent.is_empty())
+        self.left.as_ref().is_some_and(|left| left.is_stuck())
     }
 
     pub(super) fn tidy(&mut self) {
-        let is_empty = |left: &Left| left.unread.is_empty() && left.unsent.is_empty();
+        let is_empty = |left: &Left| left.unread.is_empty() && !left.is_stuck();
         if self.left.as_deref().is_some_and(is_empty) {
             self.left = None;
         }

@@ -11,7 +11,16 @@ use refit_packet::{
 use super::limits::{APPLICATION, DEVICE, Limits};
 use super::voice::Voice;
 use super::{End, Own, Session, Subscriptions, Watched, is_connect};
-use crate::identity::{Credentials, Gate, Who};
+use crate::identity::{Credentials, Gate, Refusal, Who};
+
+/// Where a CONNECT comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The address.
+    pub address: SocketAddr,
+    /// The peer's certificate, DER.
+    pub certificate: Option<&'a [u8]>,
+}
 
 /// What is agreed with every client.
 #[derive(Clone, Debug)]
@@ -38,7 +47,7 @@ const ANSWER_BYTES_MAX: u32 = 128;
 pub fn greet(
     packet: &[u8],
     gate: &dyn Gate,
-    peer: SocketAddr,
+    origin: Origin<'_>,
     terms: &Terms,
     out: &mut Vec<u8>,
 ) -> Result<(Session, Who), End> {
@@ -57,9 +66,9 @@ pub fn greet(
             return Err(End::Wrong(error));
         }
     };
-    let agreed = check(&connect, terms).and_then(|()| admit(&connect, gate, peer));
+    let agreed = check(&connect, terms).and_then(|()| admit(&connect, gate, origin));
     match agreed {
-        Ok(who) => Ok(welcome(&connect, who, peer, terms, out)),
+        Ok(who) => Ok(welcome(&connect, who, origin.address, terms, out)),
         Err((reason, why)) => {
             refuse(connect.version, reason, why, out);
             Err(End::because(reason, why))
@@ -88,12 +97,13 @@ fn check(connect: &Connect<'_>, terms: &Terms) -> Result<(), Refused> {
     Ok(())
 }
 
-fn admit(connect: &Connect<'_>, gate: &dyn Gate, peer: SocketAddr) -> Result<Who, Refused> {
+fn admit(connect: &Connect<'_>, gate: &dyn Gate, origin: Origin<'_>) -> Result<Who, Refused> {
     let credentials = Credentials {
         client_id: connect.client_id,
         username: connect.username,
         password: connect.password,
-        peer,
+        peer: origin.address,
+        certificate: origin.certificate,
     };
     gate.admit(&credentials)
         .map_err(|refusal| (refusal.reason(), refusal.message()))
@@ -135,7 +145,12 @@ fn welcome(
         inbound: None,
         outbound: None,
     };
-    say_welcome(&session, connect, peer, terms, limits, out);
+    let assigned = match &who {
+        Who::Device(device) => device.to_string(),
+        // Nobody else's while it lasts ([MQTT-3.1.3-6]).
+        Who::Application { .. } => format!("application-{peer}"),
+    };
+    say_welcome(&session, connect, &assigned, terms, limits, out);
     (session, who)
 }
 
@@ -152,7 +167,7 @@ fn keep_alive(connect: &Connect<'_>, terms: &Terms) -> u16 {
 fn say_welcome(
     session: &Session,
     connect: &Connect<'_>,
-    peer: SocketAddr,
+    assigned: &str,
     terms: &Terms,
     limits: &Limits,
     out: &mut Vec<u8>,
@@ -170,10 +185,8 @@ fn say_welcome(
     if session.keep_alive != connect.keep_alive {
         properties.push(Property::ServerKeepAlive(session.keep_alive));
     }
-    // Only an application may leave its client ID out; this one is nobody else's while it lasts ([MQTT-3.1.3-6]).
-    let assigned = format!("application-{peer}");
     if connect.client_id.is_empty() {
-        properties.push(Property::AssignedClientId(&assigned));
+        properties.push(Property::AssignedClientId(assigned));
     }
     session.voice.put(out, |version, out| {
         ConnAck {
@@ -183,6 +196,13 @@ fn say_welcome(
         }
         .encode(version, out)
     });
+}
+
+/// Takes back a welcome that is not sent yet.
+pub fn refuse_after_all(session: &Session, refusal: Refusal, out: &mut Vec<u8>) -> End {
+    let (reason, why) = (refusal.reason(), refusal.message());
+    refuse(session.voice.version, reason, why, out);
+    End::because(reason, why)
 }
 
 /// Refuses the first packet by its fixed header alone: `received` is what came of it.

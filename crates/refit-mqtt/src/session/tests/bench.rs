@@ -26,7 +26,7 @@ use refit_protocol::topic::Kind;
 use refit_replica::speaker::Speaker;
 
 use crate::identity::{DevGate, Who};
-use crate::session::{Calls, End, Note, Session, Terms, greet};
+use crate::session::{Calls, End, Note, Origin, Session, Terms, greet};
 
 pub(super) const BOTH: [Version; 2] = [Version::V311, Version::V5];
 
@@ -137,7 +137,11 @@ pub(super) fn connect(version: Version, client_id: &str) -> Connect<'_> {
 pub(super) fn greeted(packet: &[u8], terms: &Terms) -> (Vec<u8>, Result<(Session, Who), End>) {
     let mut out = Vec::new();
     let gate = DevGate::new("secret");
-    let result = greet(packet, &gate, ([127, 0, 0, 1], 9).into(), terms, &mut out);
+    let origin = Origin {
+        address: ([127, 0, 0, 1], 9).into(),
+        certificate: None,
+    };
+    let result = greet(packet, &gate, origin, terms, &mut out);
     (out, result)
 }
 
