@@ -2,7 +2,7 @@
 //! (semantics 1 and 4).
 //!
 //! On Refit's own depot it is a token that is only good over a connection with this device's certificate (RFC 8705):
-//! it is sent to a home of the identity and to nobody else. On an S3-compatible store it is a session of the store's
+//! it is sent to a server that the fleet's authority vouches for, and to nobody else. On an S3-compatible store it is a session of the store's
 //! own, with which the request is signed.
 
 mod aws;
@@ -18,7 +18,7 @@ pub struct Pass {
     pub url: String,
     /// What is sent along, to that origin alone.
     pub headers: Vec<(HeaderName, String)>,
-    /// Whether what is sent along is this device's alone, and goes to a home of the identity only.
+    /// Whether what is sent along is this device's alone, and goes to a server of the fleet only.
     pub home_only: bool,
 }
 

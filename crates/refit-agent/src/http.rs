@@ -1,7 +1,8 @@
 //! HTTP and HTTPS for the agent, with time limits on every step.
 //!
-//! The device's certificate is shown to its own server and nobody else; other hosts are believed by the world's
-//! authorities and get a URL, no more. Redirects are followed here, one by one: no header and no certificate goes to
+//! The device's certificate is shown to its own server, and to a depot that the fleet's authority vouches for, whose
+//! name may be another; nobody else sees it. Other hosts are believed by the world's authorities and get a URL, no
+//! more. Redirects are followed here, one by one: no header and no certificate goes to
 //! another host, what began with TLS does not go on without it, and a stranger's answer leads to no address of this
 //! device's own (semantics 4).
 
@@ -16,6 +17,7 @@ use crate::job::Grant;
 use crate::tls::{self, Roots};
 use connector::Secure;
 use refit_protocol::job::JobId;
+use refit_protocol::software_url::depot_digest;
 use resolver::Elsewhere;
 use route::{Origin, follow};
 use rustls::ClientConfig;
@@ -49,6 +51,17 @@ const PROBLEM_CHARACTERS_MAX: usize = 500;
 pub struct Client {
     home: Home,
     foreign: Arc<ClientConfig>,
+}
+
+/// By whom a URL is vouched for, if its host is no home of the identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Voucher {
+    /// By the world.
+    World,
+    /// By the fleet: what goes there is for a server of the fleet alone.
+    Fleet,
+    /// It looks like one of the fleet's depot, which may stand behind a host of the world's.
+    Either,
 }
 
 /// Which hosts are the device's own.
@@ -117,12 +130,12 @@ impl Client {
 
     /// Returns a small document.
     pub fn document(&self, url: &str) -> Result<Reply, String> {
-        reply(self.get_from(url, &[])?)
+        reply(self.get_from(url, &[], Voucher::World)?)
     }
 
     /// Posts a small document, and returns the answer. It is not sent on elsewhere.
     pub fn post(&self, url: &str, document: String) -> Result<Reply, String> {
-        let agent = self.agent(&origin(url)?, DefaultResolver::default());
+        let agent = agent(self.usual(&origin(url)?), DefaultResolver::default());
         let request = Request::post(url)
             .header(header::CONTENT_TYPE, "application/json")
             .body(document)
@@ -135,24 +148,26 @@ impl Client {
         &self,
         url: &str,
         headers: &[(HeaderName, String)],
+        voucher: Voucher,
     ) -> Result<Response<Body>, String> {
         let first = origin(url)?;
         let mut url = url.to_owned();
         for _ in 0..=REDIRECTS_MAX {
             let here = origin(&url)?;
-            let mut request = Request::get(&*url);
             let own = here == first;
-            for (name, value) in headers.iter().filter(|(name, _)| own || !is_secret(name)) {
-                request = request.header(name, value);
-            }
-            // Where the device looks at itself in the first place, as with a server beside it, it may go on doing so.
-            let agent = if own || first.is_here() {
-                self.agent(&here, DefaultResolver::default())
-            } else {
-                self.agent(&here, Elsewhere::default())
+            let ask = |tls| get_once(&url, headers, own, tls, own || first.is_here());
+            let answer = match (voucher, self.fleet()) {
+                (Voucher::Fleet | Voucher::Either, Some(fleet)) if own && here.secure => {
+                    match ask(fleet) {
+                        Err(e) if voucher == Voucher::Either && is_stranger(&e) => {
+                            ask(self.usual(&here))
+                        }
+                        asked => asked,
+                    }
+                }
+                (Voucher::World | Voucher::Fleet | Voucher::Either, _) => ask(self.usual(&here)),
             };
-            let request = request.body(()).map_err(|_| BAD_URL)?;
-            let answer = agent.run(request).map_err(|e| without_url(&e))?;
+            let answer = answer.map_err(|e| without_url(&e))?;
             if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }
@@ -164,8 +179,9 @@ impl Client {
         Err(format!("it leads on more than {REDIRECTS_MAX} times"))
     }
 
-    fn agent(&self, to: &Origin, resolver: impl Resolver) -> Agent {
-        let tls = match &self.home {
+    /// Returns TLS as it is usual with a host: the identity's at home, the world's elsewhere.
+    fn usual(&self, to: &Origin) -> Arc<ClientConfig> {
+        let own = match &self.home {
             Home::Current(current) => {
                 let bearer = current.get();
                 bearer.is_home(to).then(|| Arc::clone(&bearer.tls))
@@ -173,24 +189,62 @@ impl Client {
             Home::At(origin, tls) => (origin == to).then(|| Arc::clone(tls)),
             Home::Nowhere => None,
         };
-        let tls = tls.unwrap_or_else(|| Arc::clone(&self.foreign));
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(ANSWER))
-            .timeout_per_read(Some(STALL))
-            .timeout_per_write(Some(STALL))
-            // A download is rare: an idle connection would only cost memory and a socket.
-            .max_idle_connections(0)
-            .user_agent(concat!("refit-agent/", env!("CARGO_PKG_VERSION")))
-            .build();
-        let connector =
-            ().chain(TcpConnector::default())
-                .chain(ConnectProxyConnector::default())
-                .chain(Secure(tls));
-        Agent::with_parts(config, connector, resolver)
+        own.unwrap_or_else(|| Arc::clone(&self.foreign))
     }
+
+    /// Returns TLS with the identity, which believes nobody but servers of the fleet, and shows itself to no other.
+    fn fleet(&self) -> Option<Arc<ClientConfig>> {
+        match &self.home {
+            Home::Current(current) => Some(Arc::clone(&current.get().tls)),
+            Home::At(..) | Home::Nowhere => None,
+        }
+    }
+}
+
+/// One request. `own` says whether it goes where the headers were meant to go.
+fn get_once(
+    url: &str,
+    headers: &[(HeaderName, String)],
+    own: bool,
+    tls: Arc<ClientConfig>,
+    local: bool,
+) -> Result<Response<Body>, ureq::Error> {
+    let mut request = Request::get(url);
+    for (name, value) in headers.iter().filter(|(name, _)| own || !is_secret(name)) {
+        request = request.header(name, value);
+    }
+    let request = request.body(()).map_err(ureq::Error::Http)?;
+    // Where the device looks at itself in the first place, as with a server beside it, it may go on doing so.
+    if local {
+        agent(tls, DefaultResolver::default()).run(request)
+    } else {
+        agent(tls, Elsewhere::default()).run(request)
+    }
+}
+
+/// Tells whether a server is none of the fleet's: its certificate leads to no authority that is believed.
+fn is_stranger(e: &ureq::Error) -> bool {
+    let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+    matches!(e, ureq::Error::Rustls(tls) if *tls == unknown)
+}
+
+fn agent(tls: Arc<ClientConfig>, resolver: impl Resolver) -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_connect(Some(CONNECT))
+        .timeout_recv_response(Some(ANSWER))
+        .timeout_per_read(Some(STALL))
+        .timeout_per_write(Some(STALL))
+        // A download is rare: an idle connection would only cost memory and a socket.
+        .max_idle_connections(0)
+        .user_agent(concat!("refit-agent/", env!("CARGO_PKG_VERSION")))
+        .build();
+    let connector =
+        ().chain(TcpConnector::default())
+            .chain(ConnectProxyConnector::default())
+            .chain(Secure(tls));
+    Agent::with_parts(config, connector, resolver)
 }
 
 impl Http for Client {
@@ -201,10 +255,14 @@ impl Http for Client {
         from: u64,
         entity_tag: Option<&str>,
     ) -> Result<Answer, String> {
-        let (url, mut headers) = match grant {
-            Grant::Presigned(url) => (url.clone(), Vec::new()),
+        let (url, mut headers, voucher) = match grant {
+            Grant::Presigned(url) if depot_digest(url).is_some() => {
+                (url.clone(), Vec::new(), Voucher::Either)
+            }
+            Grant::Presigned(url) => (url.clone(), Vec::new(), Voucher::World),
             Grant::Credential(_) => match self.credential(job)? {
-                Ok(pass) => (pass.url, pass.headers),
+                Ok(pass) if pass.home_only => (pass.url, pass.headers, Voucher::Fleet),
+                Ok(pass) => (pass.url, pass.headers, Voucher::World),
                 Err(refused) => return Ok(refused),
             },
         };
@@ -213,7 +271,7 @@ impl Http for Client {
             // Stores ignore If-Range; If-Match they heed.
             headers.extend(entity_tag.map(|tag| (header::IF_MATCH, tag.to_owned())));
         }
-        let answer = self.get_from(&url, &headers)?;
+        let answer = self.get_from(&url, &headers, voucher)?;
         let text = |name| value(answer.headers(), &name);
         Ok(Answer {
             status: answer.status().as_u16(),
@@ -243,11 +301,8 @@ impl Client {
             status => return Ok(Err(refusal(status, reply.retry_after))),
         }
         let pass = credential::read(&reply.body, now())?;
-        if pass.home_only && !Origin::of(&pass.url).is_some_and(|to| bearer.is_home(&to)) {
-            let host = Origin::of(&pass.url).map(|to| to.host).unwrap_or_default();
-            return Err(format!(
-                "the credential is for {host:?}, which is not the server of this device: add it to depots"
-            ));
+        if pass.home_only && !Origin::of(&pass.url).is_some_and(|to| to.secure) {
+            return Err("the credential is for a depot without TLS, where it is not sent".into());
         }
         Ok(Ok(pass))
     }

@@ -17,6 +17,7 @@ struct Bench {
     https: Https,
     credential: Arc<Mutex<(u16, Value)>>,
     client: Client,
+    current: Arc<Current>,
 }
 
 impl Bench {
@@ -38,7 +39,8 @@ impl Bench {
         let identity = authority.identity("lamp-7", &https.url(""), "unused");
         let current = Arc::new(Current::new(identity, Vec::new()).unwrap());
         Self {
-            client: Client::of(current, "").unwrap(),
+            client: Client::of(Arc::clone(&current), "").unwrap(),
+            current,
             https,
             credential,
         }
@@ -90,26 +92,53 @@ fn a_refused_credential_is_a_refused_download() {
 }
 
 #[test]
-fn a_token_goes_to_no_other_host_whatever_the_server_says() {
-    let authority = Authority::new("the fleet's authority");
-    let other = Https::start(&authority.server(HERE, Valid::Now), &authority, whole);
-    let to = other.url("/x");
-    let bench = Bench::start(&authority, {
-        let to = to.clone();
-        move |_| (307, format!("Location: {to}\r\n"), Vec::new())
-    });
-    bench.give(200, json!({"url": to, "token": "t0k"}));
-    let Err(why) = bench.fetch() else {
-        panic!("a token for another host");
-    };
-    assert!(why.contains("depots") && !why.contains("t0k"), "{why}");
-    // Led there, it comes without the token; and the other host is believed by the world's authorities only.
-    bench.give(
+fn a_token_goes_to_a_server_of_the_fleet_and_to_no_other_whatever_the_server_says() {
+    let (fleet, world) = (Authority::new("the fleet's"), Authority::new("the world's"));
+    let bench = Bench::start(&fleet, whole);
+    let depot = Https::start(&fleet.server(HERE, Valid::Now), &fleet, whole);
+    bench.give(200, json!({"url": depot.url("/depot/x"), "token": "t0k"}));
+    assert_eq!(
+        bench.fetch().unwrap().status,
         200,
-        json!({"url": bench.https.url("/depot/x"), "token": "t0k"}),
+        "a depot of another name"
     );
-    assert!(bench.fetch().is_err());
-    assert!(other.requests().is_empty());
+    assert!(depot.requests()[0].certificate.is_some());
+
+    let client = Client::of(Arc::clone(&bench.current), &world.pem()).unwrap();
+    let fetch = || {
+        let grant = Grant::Credential(bench.https.url("/depot/x"));
+        client.get(&JobId::parse("j1").unwrap(), &grant, 0, None)
+    };
+    let stranger = Https::start(&world.server(HERE, Valid::Now), &fleet, whole);
+    for url in [stranger.url("/depot/x"), "http://127.0.0.1:9/x".into()] {
+        bench.give(200, json!({"url": url, "token": "t0k"}));
+        let Err(why) = fetch() else {
+            panic!("a token for another host");
+        };
+        assert!(!why.contains("t0k"), "{why}");
+    }
+    assert!(stranger.requests().is_empty());
+}
+
+#[test]
+fn a_depot_of_another_name_is_known_by_the_fleets_authority_or_the_worlds() {
+    let (fleet, world) = (Authority::new("the fleet's"), Authority::new("the world's"));
+    let bench = Bench::start(&fleet, whole);
+    let client = Client::of(Arc::clone(&bench.current), &world.pem()).unwrap();
+    let fetch = |server: &Https| {
+        let path = format!("/depot/sha256/{}?sig=1", "a".repeat(64));
+        let grant = Grant::Presigned(server.url(&path));
+        client.get(&JobId::parse("j1").unwrap(), &grant, 0, None)
+    };
+    let depot = Https::start(&fleet.server(HERE, Valid::Now), &fleet, whole);
+    assert_eq!(fetch(&depot).unwrap().status, 200);
+    assert!(depot.requests()[0].certificate.is_some());
+    let cdn = Https::start(&world.server(HERE, Valid::Now), &fleet, whole);
+    assert_eq!(fetch(&cdn).unwrap().status, 200);
+    assert!(
+        cdn.requests()[0].certificate.is_none(),
+        "it is not the fleet's"
+    );
 }
 
 #[test]
