@@ -24,6 +24,7 @@ mod packed;
 mod pki;
 mod power_cut;
 mod program;
+mod reference;
 mod releases;
 mod renewal;
 mod server;
