@@ -212,7 +212,7 @@ mod tests {
             state: state.as_object().unwrap(),
             previous: None,
             software: Some(&release().software),
-            grant_expires: None,
+            grant: None,
         }
         .to_json();
         let read = read(Kind::Delta, &payload).unwrap();

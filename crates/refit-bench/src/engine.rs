@@ -11,10 +11,10 @@ use fastrand::Rng;
 use refit_engine::driver::{Engine, Parts};
 use refit_engine::releases::Releases;
 use refit_engine::seat::{Outgoing, Seat, Wants};
-use refit_engine::send::Grantor;
+use refit_engine::send::{Grantor, Minted, Wanted};
 use refit_engine::shard::Settings;
 use refit_protocol::device_id::DeviceId;
-use refit_protocol::digest::Digest;
+use refit_protocol::grant::Ungranted;
 use refit_protocol::time::Timestamp;
 use refit_protocol::topic::Kind;
 use refit_replica::input::Policy;
@@ -44,8 +44,8 @@ pub(crate) fn start(store: Arc<dyn Store>, devices: u64) -> Result<Engine, Box<d
 struct NoGrants;
 
 impl Grantor for NoGrants {
-    fn mint(&self, _: &Digest, _: &DeviceId, now: Timestamp) -> (String, Timestamp) {
-        (String::new(), now)
+    fn mint(&self, _: &Wanted<'_>, _: Timestamp) -> Result<Minted, Ungranted> {
+        Err(Ungranted::Unavailable)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use futures_util::TryStreamExt;
 use refit_depot::depot::Depot;
-use refit_depot::grant::keys::GrantKeys;
-use refit_depot::grant::{Grants, Refused, TIME_TO_LIVE};
+use refit_depot::grant::presigned::Bound;
+use refit_depot::grant::ring::KeyRing;
+use refit_depot::grant::{Asker, Grants, Refused};
 use refit_depot::intake::{Expected, Stored};
 use refit_depot::pack::pack;
 use refit_depot::serve::{Ask, answer, etag};
@@ -15,6 +16,7 @@ use std::fs;
 use std::path::Path;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
+const LATER: Timestamp = Timestamp(1_800_003_600_000);
 
 struct Server {
     depot: Depot,
@@ -24,8 +26,8 @@ struct Server {
 impl Server {
     fn start(data: &Path) -> Self {
         let depot = Depot::open(&data.join("depot")).unwrap();
-        let keys = GrantKeys::load_or_create(&data.join("grant.keys")).unwrap();
-        let grants = Grants::new(keys, "http://127.0.0.1:8080", TIME_TO_LIVE);
+        let keys = KeyRing::open(&data.join("grant.keys")).unwrap();
+        let grants = Grants::new(keys, "http://127.0.0.1:8080");
         Self { depot, grants }
     }
 
@@ -47,7 +49,7 @@ impl Server {
     async fn get(&self, url: &str, ask: &Ask<'_>) -> Result<(u16, Vec<u8>), Refused> {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let digest = depot_digest(path).unwrap();
-        self.grants.check(&digest, query, NOW)?;
+        self.grants.check(&digest, query, &Asker::default(), NOW)?;
         let artifact = self.depot.artifact(&digest).await.unwrap().unwrap();
         let answer = answer(ask, &digest, artifact.length());
         let pieces = artifact.stream(answer.body.unwrap_or_default());
@@ -77,7 +79,7 @@ async fn a_download_goes_on_where_it_was_cut_after_a_restart_of_the_server() {
     assert!(!server.store(&bytes, digest).await.already);
     assert!(server.store(&bytes, digest).await.already);
     let device = DeviceId::parse("lamp-7").unwrap();
-    let url = server.grants.mint(&digest, &device, NOW);
+    let url = server.grants.mint(&digest, &device, Bound::Time, LATER);
     let (status, whole) = server.get(&url, &Ask::default()).await.unwrap();
     assert_eq!((status, &whole), (200, &bytes));
 
@@ -110,7 +112,7 @@ async fn without_a_grant_there_is_nothing() {
     let device = DeviceId::parse("lamp-7").unwrap();
     let foreign = Server::start(elsewhere.path())
         .grants
-        .mint(&digest, &device, NOW);
+        .mint(&digest, &device, Bound::Time, LATER);
     assert_eq!(
         server.get(&foreign, &Ask::default()).await,
         Err(Refused::UnknownKey)

@@ -234,10 +234,14 @@ impl Driver {
 
     /// What the shard knows of it, and what only its connection does.
     fn presence(&self, device: &DeviceId) -> Presence {
-        let missed_delta = || self.shard.peer(device).is_some_and(|s| s.missed_delta());
-        match self.shard.presence(device) {
-            Presence::Reachable if missed_delta() => Presence::Narrow,
-            presence => presence,
+        let presence = self.shard.presence(device);
+        let Some(peer) = self.shard.peer(device) else {
+            return presence;
+        };
+        match (presence, peer.ungranted()) {
+            (Presence::Reachable, Some(why)) => Presence::Ungranted(why),
+            (Presence::Reachable, None) if peer.missed_delta() => Presence::Narrow,
+            (presence, _) => presence,
         }
     }
 

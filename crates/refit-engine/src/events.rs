@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use refit_protocol::device_id::DeviceId;
+use refit_protocol::grant::{GrantKind, Strength};
 use refit_protocol::job::JobId;
 use refit_protocol::time::Timestamp;
 use refit_replica::record::JobEntry;
@@ -47,6 +48,8 @@ pub enum EventKind {
         /// By how much, in milliseconds; negative: back.
         milliseconds: i64,
     },
+    /// A grant was minted, used, refused or withheld.
+    Grant(Box<GrantEvent>),
     /// A release was added.
     ReleaseAdded {
         /// The name of the software.
@@ -61,6 +64,32 @@ pub enum EventKind {
         /// The version of the release.
         version: String,
     },
+}
+
+/// What happened with a grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantEvent {
+    /// The job that it is for, if that is known.
+    pub job: Option<JobId>,
+    /// What it is, unless it was withheld or could not be read.
+    pub kind: Option<GrantKind>,
+    /// What it is bound to, likewise.
+    pub strength: Option<Strength>,
+    /// What happened.
+    pub act: GrantAct,
+}
+
+/// What happened with a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantAct {
+    /// It left for its device.
+    Minted,
+    /// It could not be had as it was wanted, for this reason: nothing was sent.
+    Withheld(&'static str),
+    /// It was used; told once a job, however many requests there are.
+    Used,
+    /// It was refused for this reason; told once a job and reason.
+    Refused(&'static str),
 }
 
 /// The feed.

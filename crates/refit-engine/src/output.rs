@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use refit_protocol::device_id::DeviceId;
+use refit_protocol::grant::GrantPolicy;
 use refit_protocol::job::JobId;
 use refit_protocol::rejection::Code;
 use refit_protocol::reply::{Accepted, Rejected};
@@ -120,6 +121,8 @@ pub struct Telling {
     pub job: Option<(JobId, String)>,
     /// The software that the device last reported.
     pub previous: Option<String>,
+    /// Which grant was chosen with the wish.
+    pub grant: Option<GrantPolicy>,
     /// The difference.
     pub state: Map<String, Value>,
 }

@@ -5,12 +5,14 @@
 //! onlooker that does not read is closed.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 use refit_protocol::device_id::DeviceId;
+use refit_protocol::grant::Ungranted;
 use refit_protocol::rejection::Code;
 use refit_protocol::topic::Kind;
 
@@ -101,6 +103,10 @@ pub struct Seat {
     closed: AtomicBool,
     /// The last delta was larger than the client takes.
     missed_delta: AtomicBool,
+    /// Why the software of the last delta was left out: the place in [`Ungranted::ALL`], from 1; 0: it was not.
+    ungranted: AtomicU8,
+    /// From where the peer is connected.
+    address: Option<IpAddr>,
     waiting: Mutex<Waiting>,
 }
 
@@ -120,17 +126,24 @@ struct Waiting {
 impl Seat {
     /// Makes the seat of a device's own connection, or of anybody else's.
     pub fn new(device: Option<DeviceId>) -> Arc<Self> {
-        Self::held_by(device.map_or(Holder::Nobody, Holder::Device))
+        Self::at(device, None)
+    }
+
+    /// Makes the seat of a connection from this address.
+    pub fn at(device: Option<DeviceId>, address: Option<IpAddr>) -> Arc<Self> {
+        Self::held_by(device.map_or(Holder::Nobody, Holder::Device), address)
     }
 
     /// Makes the seat of somebody whose changes are in the audit log.
     pub fn of(author: Author) -> Arc<Self> {
-        Self::held_by(Holder::Author(Arc::new(author)))
+        Self::held_by(Holder::Author(Arc::new(author)), None)
     }
 
-    fn held_by(holder: Holder) -> Arc<Self> {
+    fn held_by(holder: Holder, address: Option<IpAddr>) -> Arc<Self> {
         Arc::new(Self {
             holder,
+            address,
+            ungranted: AtomicU8::new(0),
             wants: AtomicU8::new(0),
             pending: AtomicU32::new(0),
             quiet: AtomicU64::new(0),
@@ -174,6 +187,24 @@ impl Seat {
     /// Tells whether the last delta was not sent because it was larger than the client takes.
     pub(crate) fn missed_delta(&self) -> bool {
         self.missed_delta.load(Ordering::Acquire)
+    }
+
+    /// Returns from where the peer is connected, if that is known.
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// Notes why the software of the last delta was left out, if it was.
+    pub(crate) fn set_ungranted(&self, why: Option<Ungranted>) {
+        let place = why.and_then(|why| Ungranted::ALL.iter().position(|other| *other == why));
+        let code = place.map_or(0, |place| place as u8 + 1);
+        self.ungranted.store(code, Ordering::Release);
+    }
+
+    /// Tells why the software of the last delta was left out, if it was.
+    pub(crate) fn ungranted(&self) -> Option<Ungranted> {
+        let code = usize::from(self.ungranted.load(Ordering::Acquire));
+        Ungranted::ALL.get(code.checked_sub(1)?).copied()
     }
 
     /// Returns how many submissions have no receipt yet.

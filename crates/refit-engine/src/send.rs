@@ -1,19 +1,22 @@
 //! Turns what the shard wants said into bytes, and puts them on the seats of those who are to hear them.
 
 use std::cell::OnceCell;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use refit_protocol::delta::Delta;
+use refit_protocol::delta::{Delta, Granted};
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::diff::SOFTWARE_URL;
 use refit_protocol::digest::Digest;
+use refit_protocol::grant::{GrantPolicy, Ungranted};
+use refit_protocol::job::JobId;
 use refit_protocol::reply::{Accepted, Rejected, redacted};
 use refit_protocol::software_url::depot_digest;
 use refit_protocol::time::Timestamp;
 use refit_protocol::topic::Kind;
 use serde_json::Value;
 
-use crate::events::{EventKind, Feed};
+use crate::events::{EventKind, Feed, GrantAct, GrantEvent};
 use crate::output::{Reply, Telling};
 use crate::releases::Releases;
 use crate::seat::{Outgoing, Seat, Wants};
@@ -23,8 +26,34 @@ use crate::work::is_change;
 
 /// Mints the permission to download one artifact. It happens when a delta leaves, and is never stored.
 pub trait Grantor: Send + Sync {
-    /// Returns a URL that this device can download the artifact with, and until when.
-    fn mint(&self, digest: &Digest, device: &DeviceId, now: Timestamp) -> (String, Timestamp);
+    /// Returns a URL and the grant that goes with it, or why there can be none as it is wanted.
+    fn mint(&self, wanted: &Wanted<'_>, now: Timestamp) -> Result<Minted, Ungranted>;
+}
+
+/// What a grant is wanted for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The artifact.
+    pub digest: Digest,
+    /// Its length in bytes, if a release knows it.
+    pub length: Option<u64>,
+    /// Who is to have it.
+    pub device: &'a DeviceId,
+    /// The job that it is for.
+    pub job: Option<&'a JobId>,
+    /// Which grant was chosen with the wish; `None`: the server's default.
+    pub policy: Option<&'a GrantPolicy>,
+    /// From where the device is connected or asks.
+    pub address: Option<IpAddr>,
+}
+
+/// A grant, and the URL to go with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Minted {
+    /// What the device downloads: with its grant in it, or plain if a credential goes with it.
+    pub url: String,
+    /// What the device is told of it.
+    pub grant: Granted,
 }
 
 /// Everything that is needed to say something.
@@ -145,16 +174,12 @@ impl Speech {
         if !seat.wants(Wants::of(Kind::Delta)) {
             return;
         }
-        let mut state = telling.state.clone();
-        let mut grant_expires = None;
-        if let Some(Value::String(url)) = state.get_mut(SOFTWARE_URL)
-            && let Some(digest) = depot_digest(url)
-        {
-            let (granted, expires) = self.grantor.mint(&digest, device, now);
-            *url = granted;
-            grant_expires = Some(expires);
-        }
-        let payload = self.written(telling, &state, grant_expires, now).into();
+        let told = self.granted(device, telling, seat.address(), now);
+        seat.set_ungranted(told.ungranted);
+        let Some(payload) = told.payload else {
+            return;
+        };
+        let payload = payload.into();
         seat.push(Outgoing::Publish {
             device: device.clone(),
             kind: Kind::Delta,
@@ -162,11 +187,74 @@ impl Speech {
         });
     }
 
+    /// Writes what a device is told, with a grant for its software. If there can be none, the software and its job
+    /// are left out; what else there is to tell is told.
+    pub(crate) fn granted(
+        &self,
+        device: &DeviceId,
+        telling: &Telling,
+        address: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Told {
+        let software = telling.state.get(SOFTWARE_URL).and_then(Value::as_str);
+        let Some(digest) = software.and_then(depot_digest) else {
+            return Told {
+                payload: Some(self.written(telling, &telling.state, None, now)),
+                ungranted: None,
+            };
+        };
+        let wanted = Wanted {
+            digest,
+            length: self.releases.find(&digest).map(|known| known.length),
+            device,
+            job: telling.job.as_ref().map(|(id, _)| id),
+            policy: telling.grant.as_ref(),
+            address,
+        };
+        let minted = self.grantor.mint(&wanted, now);
+        self.note_grant(&wanted, &minted, now);
+        let mut state = telling.state.clone();
+        match minted {
+            Ok(minted) => {
+                state.insert(SOFTWARE_URL.into(), minted.url.into());
+                Told {
+                    payload: Some(self.written(telling, &state, Some(minted.grant), now)),
+                    ungranted: None,
+                }
+            }
+            Err(why) => {
+                state.remove(SOFTWARE_URL);
+                let rest = Telling {
+                    job: None,
+                    ..telling.clone()
+                };
+                let payload = (!state.is_empty()).then(|| self.written(&rest, &state, None, now));
+                Told {
+                    payload,
+                    ungranted: Some(why),
+                }
+            }
+        }
+    }
+
+    fn note_grant(&self, wanted: &Wanted<'_>, minted: &Result<Minted, Ungranted>, now: Timestamp) {
+        let kind = EventKind::Grant(Box::new(GrantEvent {
+            job: wanted.job.cloned(),
+            kind: minted.as_ref().ok().map(|minted| minted.grant.kind),
+            strength: minted.as_ref().ok().map(|minted| minted.grant.strength),
+            act: match minted {
+                Ok(_) => GrantAct::Minted,
+                Err(why) => GrantAct::Withheld(why.as_str()),
+            },
+        }));
+        self.feed.add(now, Some(wanted.device.clone()), kind);
+    }
+
     fn written(
         &self,
         telling: &Telling,
         state: &serde_json::Map<String, Value>,
-        grant_expires: Option<Timestamp>,
+        grant: Option<Granted>,
         now: Timestamp,
     ) -> Vec<u8> {
         let job = telling.job.as_ref();
@@ -180,10 +268,18 @@ impl Speech {
             state,
             previous: telling.previous.as_deref(),
             software: software.as_ref(),
-            grant_expires,
+            grant,
         }
         .to_json()
     }
+}
+
+/// What a device is told, written.
+pub(crate) struct Told {
+    /// The payload, if anything is left to tell.
+    pub(crate) payload: Option<Vec<u8>>,
+    /// Why its software was left out, if it was.
+    pub(crate) ungranted: Option<Ungranted>,
 }
 
 impl Hearers<'_> {

@@ -307,6 +307,7 @@ fn telling<P: Clone>(device: &DeviceId, peer: &P, loaded: &Loaded, due: Due<'_>)
                 .job
                 .map(|job| (job.id.clone(), job.software_url.clone())),
             previous: loaded.record.reported_software().map(Into::into),
+            grant: loaded.record.grant,
             state: due.state,
         },
     }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use refit_engine::driver::{Engine, Parts};
 use refit_engine::releases::Releases;
-use refit_engine::send::Grantor;
+use refit_engine::send::{Grantor, Minted, Wanted};
 use refit_engine::shard::Settings;
 use refit_mqtt::figures::Figures;
 use refit_mqtt::identity::DevGate;
 use refit_mqtt::listener::{self, Endpoint};
 use refit_mqtt::quota::Quota;
-use refit_protocol::device_id::DeviceId;
-use refit_protocol::digest::Digest;
+use refit_protocol::delta::Granted;
+use refit_protocol::grant::{GrantKind, Strength, Ungranted};
 use refit_protocol::time::Timestamp;
 use refit_replica::input::Policy;
 use refit_store::sqlite::{Options, SqliteStore};
@@ -34,8 +34,15 @@ pub(crate) struct House {
 struct NoGrants;
 
 impl Grantor for NoGrants {
-    fn mint(&self, digest: &Digest, _: &DeviceId, _: Timestamp) -> (String, Timestamp) {
-        (format!("http://h/depot/sha256/{digest}"), Timestamp(1))
+    fn mint(&self, wanted: &Wanted<'_>, _: Timestamp) -> Result<Minted, Ungranted> {
+        Ok(Minted {
+            url: format!("http://h/depot/sha256/{}", wanted.digest),
+            grant: Granted {
+                kind: GrantKind::Presigned,
+                strength: Strength::Time,
+                expires: Some(Timestamp(1)),
+            },
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command to a device: what it should have and has not, and the job that this is (design §5, semantics 26).
 
 use crate::digest::Digest;
+use crate::grant::{GrantKind, Strength};
 use crate::job::JobId;
 use crate::time::Timestamp;
 use alloc::string::String;
@@ -68,8 +69,19 @@ pub struct Delta<'a> {
     pub previous: Option<&'a str>,
     /// What is known of the software, unless it lies in somebody else's store.
     pub software: Option<&'a Software>,
-    /// When the grant in the URL ends.
-    pub grant_expires: Option<Timestamp>,
+    /// The grant by which its software can be downloaded, unless it lies in somebody else's store.
+    pub grant: Option<Granted>,
+}
+
+/// The grant of a delta, as far as the device is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// What the device is given.
+    pub kind: GrantKind,
+    /// What it is bound to.
+    pub strength: Strength,
+    /// When it ends; a credential's end is told with the credential.
+    pub expires: Option<Timestamp>,
 }
 
 impl Delta<'_> {
@@ -99,7 +111,11 @@ impl Serialize for Delta<'_> {
         if let Some(software) = self.software {
             map.serialize_entry("software", &Shown(software))?;
         }
-        let grant_expires = self.grant_expires.map(|t| t.0);
+        if let Some(grant) = self.grant {
+            map.serialize_entry("grant", grant.kind.as_str())?;
+            map.serialize_entry("strength", grant.strength.as_str())?;
+        }
+        let grant_expires = self.grant.and_then(|grant| grant.expires).map(|t| t.0);
         map.serialize_entry(
             "metadata",
             &Metadata {
@@ -163,7 +179,11 @@ mod tests {
             state: &state,
             previous: Some("http://h/e"),
             software: Some(&software),
-            grant_expires: Some(Timestamp(99)),
+            grant: Some(Granted {
+                kind: GrantKind::Presigned,
+                strength: Strength::Time,
+                expires: Some(Timestamp(99)),
+            }),
         }
         .to_json();
         let delta: Value = serde_json::from_slice(&delta).unwrap();
@@ -173,6 +193,7 @@ mod tests {
                 "version": 3, "timestamp": 9, "jobID": "j", "state": {"softwareURL": "http://h/f?s=1"},
                 "previous": {"softwareURL": "http://h/e"},
                 "software": {"name": "firmware", "version": "2.0.0", "sha256": "11".repeat(32), "length": 5, "format": "file"},
+                "grant": "presigned", "strength": "time",
                 "metadata": {"protocol": 1, "grantExpires": 99},
             })
         );

@@ -1,10 +1,12 @@
 //! What a device or an application sends to `state/{deviceID}/update`, in JSON or in the pattern's plain words.
 
 use crate::document;
+use crate::grant::GrantPolicy;
 use crate::job::{JobId, Progress, Saying, cut_reason};
 use crate::limits::{CLIENT_TOKEN_BYTES_MAX, PHASE_BYTES_MAX, UPDATE_BYTES_MAX};
 use crate::plain;
 use crate::rejection::{Code, Rejection};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use serde_json::{Map, Value};
@@ -26,6 +28,8 @@ pub struct Update {
     pub reason: Option<String>,
     /// The version the record must have.
     pub version: Option<u64>,
+    /// Which grant the desired software is given by, where the speaker chooses it. Never without one.
+    pub grant: Option<Box<GrantPolicy>>,
     /// Echoed in the answer.
     pub client_token: Option<String>,
 }
@@ -84,6 +88,7 @@ impl Update {
             progress: progress(map.remove("progress"))?,
             reason: reason(map.remove("reason"))?,
             version: version(map.remove("version"))?,
+            grant: grant(map.remove("grant"))?,
             client_token,
         };
         update.consistent()?;
@@ -100,6 +105,13 @@ impl Update {
             if let Some((_, field)) = alone.iter().find(|(there, _)| *there) {
                 return Err(format!("{field} needs the jobID that it speaks of"));
             }
+        }
+        let desires_software = || {
+            let software = self.desired.as_ref()?.get(crate::diff::SOFTWARE_URL)?;
+            software.as_str()
+        };
+        if self.grant.is_some() && desires_software().is_none() {
+            return Err("grant needs the state.desired.softwareURL that it is for".into());
         }
         if self.desired.is_none() && self.reported.is_none() && self.saying.is_none() {
             return Err(
@@ -245,6 +257,13 @@ fn version(value: Option<Value>) -> Result<Option<u64>, String> {
     }
 }
 
+fn grant(value: Option<Value>) -> Result<Option<Box<GrantPolicy>>, String> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => GrantPolicy::read(&value).map(|grant| Some(Box::new(grant))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,6 +297,20 @@ mod tests {
     }
 
     #[test]
+    fn a_wish_may_choose_its_grant() {
+        let update = Update::parse(
+            br#"{"state":{"desired":{"softwareURL":"u"}},"grant":{"strength":"address","fallback":"time"}}"#,
+        )
+        .unwrap();
+        let meant = GrantPolicy {
+            strength: crate::grant::Strength::Address,
+            fallback: crate::grant::Fallback::Time,
+            ..GrantPolicy::default()
+        };
+        assert_eq!(update.grant.as_deref(), Some(&meant));
+    }
+
+    #[test]
     fn what_is_no_update_is_malformed() {
         for payload in [
             r#"{}"#,
@@ -299,6 +332,10 @@ mod tests {
             r#"{"state":{"reported":{}},"version":-1}"#,
             r#"{"state":{"reported":{}},"version":"1"}"#,
             r#"{"state":{"reported":{}},"clientToken":5}"#,
+            r#"{"state":{"desired":{"softwareURL":"u"}},"grant":"key"}"#,
+            r#"{"state":{"desired":{"softwareURL":"u"}},"grant":{"strenght":"time"}}"#,
+            r#"{"state":{"desired":{"softwareURL":null}},"grant":"presigned"}"#,
+            r#"{"state":{"desired":{"led":"on"}},"grant":"presigned"}"#,
             r#"[]"#,
             r#"null"#,
             "",

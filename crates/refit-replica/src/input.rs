@@ -75,6 +75,8 @@ pub struct Policy {
     pub resends_max: u8,
     /// How many jobs for one software may fail on one device.
     pub failures_max: u8,
+    /// Whether devices have certificates here. Without them no grant can be bound to a device.
+    pub certificates: bool,
 }
 
 impl Default for Policy {
@@ -86,6 +88,7 @@ impl Default for Policy {
             resend_longest_ms: 3_600_000,
             resends_max: 10,
             failures_max: 3,
+            certificates: true,
         }
     }
 }

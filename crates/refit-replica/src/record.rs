@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use refit_protocol::diff::SOFTWARE_URL;
+use refit_protocol::grant::GrantPolicy;
 use refit_protocol::job::{JobId, Progress, Status};
 use refit_protocol::time::Timestamp;
 use serde_json::{Map, Value};
@@ -19,6 +20,8 @@ pub struct Record {
     pub desired: Map<String, Value>,
     /// What it last said it is.
     pub reported: Map<String, Value>,
+    /// Which grant the desired software is given by; `None`: the server's default. It changes with the wish.
+    pub grant: Option<GrantPolicy>,
     /// The open job: the device's way from the reported to the desired software.
     pub job: Option<Job>,
     /// The last jobs that were sent and have ended, oldest first; at most [`PAST_JOBS_MAX`].

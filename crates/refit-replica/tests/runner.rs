@@ -13,6 +13,7 @@ mod asking;
 mod bare_reports;
 mod bench;
 mod general_state;
+mod granting;
 mod histories;
 mod holding;
 mod late_words;

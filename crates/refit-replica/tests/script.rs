@@ -74,6 +74,10 @@ impl Bench {
             ["operator", "holds"] => self.step(Input::Hold(true)),
             ["operator", "releases"] => self.step(Input::Hold(false)),
             ["operator", "retries"] => self.step(Input::Retry),
+            ["no", "certificates"] => {
+                self.policy.certificates = false;
+                return String::new();
+            }
             ["server", "crashes"] => {
                 self.crash();
                 return String::new();

@@ -10,17 +10,13 @@ use std::time::Duration;
 
 use refit_depot::depot::Depot;
 use refit_depot::grant::Grants;
-use refit_depot::grant::keys::GrantKeys;
+use refit_depot::grant::ring::KeyRing;
 use refit_engine::driver::{Engine, Parts};
 use refit_engine::releases::Releases;
-use refit_engine::send::Grantor;
 use refit_engine::shard::Settings;
 use refit_mqtt::identity::DevGate;
 use refit_mqtt::listener::{self, Endpoint};
 use refit_mqtt::quota::Quota;
-use refit_protocol::device_id::DeviceId;
-use refit_protocol::digest::Digest;
-use refit_protocol::time::Timestamp;
 use refit_store::sqlite::{self, SqliteStore};
 use refit_store::store::{Failure, Store};
 use tokio::net::TcpListener;
@@ -30,6 +26,7 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::cursor::{self, Cursors};
+use crate::granting::Granting;
 use crate::http::{self, App, Limits, connection};
 use crate::operator::{self, Operator};
 use crate::places::{Places, TOKEN_FILE};
@@ -57,14 +54,16 @@ pub struct Server {
 
 impl Server {
     /// Starts everything. When this returns, requests and devices are taken.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
+    pub async fn start(mut config: Config) -> Result<Self, StartError> {
+        config.policy.certificates = !config.dev;
         let (data, kept) = open(&config.data).await?;
         let (listener, at) = listen(config.http).await?;
         let api = format!("http://{at}");
         let public_url = config.public_url.clone().unwrap_or_else(|| api.clone());
-        let grants = Grants::new(kept.keys, &public_url, config.grant_lifetime);
-        let grants = Arc::new(grants);
-        let engine = start_engine(&config, &kept.store, &kept.releases, &grants)?;
+        let grants = Arc::new(Grants::new(kept.keys, &public_url));
+        let granting = Granting::new(Arc::clone(&grants), config.grant.clone(), !config.dev);
+        let granting = Arc::new(granting);
+        let engine = start_engine(&config, &kept.store, &kept.releases, &granting)?;
         let mqtt = endpoint(config.mqtt, &engine, &kept.token)?;
         let places = Places {
             api,
@@ -85,6 +84,8 @@ impl Server {
             store: Arc::clone(&kept.store),
             depot: kept.depot,
             grants,
+            granting,
+            trusted_proxies: config.trusted_proxies,
             operator: Operator::of(&kept.token),
             cursors: kept.cursors,
             mqtt: mqtt.figures(),
@@ -174,7 +175,7 @@ fn start_engine(
     config: &Config,
     store: &Arc<dyn Store>,
     releases: &Arc<Releases>,
-    grants: &Arc<Grants>,
+    granting: &Arc<Granting>,
 ) -> Result<Engine, Failure> {
     let settings = Settings {
         policy: config.policy.clone(),
@@ -182,12 +183,9 @@ fn start_engine(
         devices_max: DEVICES_MAX,
         unknown_devices_join: config.dev,
     };
-    let grantor = Minting {
-        grants: Arc::clone(grants),
-    };
     Engine::start(Parts {
         store: Arc::clone(store),
-        grantor: Arc::new(grantor),
+        grantor: Arc::<Granting>::clone(granting),
         releases: Arc::clone(releases),
         settings,
     })
@@ -209,8 +207,8 @@ struct Kept {
     store: Arc<dyn Store>,
     store_broken: watch::Receiver<Option<String>>,
     depot: Depot,
-    keys: GrantKeys,
     cursors: Cursors,
+    keys: KeyRing,
     /// The operator's token, until everybody who checks it has its hash.
     token: String,
     releases: Arc<Releases>,
@@ -231,8 +229,8 @@ impl Kept {
             store,
             store_broken,
             depot: Depot::open(&data.join("depot"))?,
-            keys: GrantKeys::load_or_create(&data.join("grant.keys"))?,
             cursors: Cursors::load_or_create(&data.join(cursor::KEY_FILE))?,
+            keys: KeyRing::open(&data.join("grant.keys"))?,
             token: operator::load_or_create(&data.join(TOKEN_FILE))?,
             releases,
         })
@@ -265,18 +263,6 @@ async fn listen(at: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError>
     let listener = TcpListener::bind(at).await.map_err(failed())?;
     let at = listener.local_addr().map_err(failed())?;
     Ok((listener, at))
-}
-
-/// Mints grants for the engine's deltas.
-struct Minting {
-    grants: Arc<Grants>,
-}
-
-impl Grantor for Minting {
-    fn mint(&self, digest: &Digest, device: &DeviceId, now: Timestamp) -> (String, Timestamp) {
-        let url = self.grants.mint(digest, device, now);
-        (url, self.grants.expires(now))
-    }
 }
 
 /// Why a server did not start.

@@ -5,16 +5,19 @@
 
 mod file;
 mod given;
+mod grant;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use refit_protocol::network::Cidr;
 use refit_replica::input::Policy;
 
 use file::read_file;
 use given::{Given, Origin};
+pub use grant::Grant;
 
 /// The settings of a server.
 #[derive(Clone, Debug)]
@@ -29,8 +32,12 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Whether devices without an identity are taken, on loopback.
     pub dev: bool,
-    /// How long a device may download with the URL that a delta gave it.
-    pub grant_lifetime: Duration,
+    /// Which grants devices get unless a wish chooses another, and how long they are good.
+    pub grant: Grant,
+    /// Proxies whose word about an address is believed.
+    pub trusted_proxies: Vec<Cidr>,
+    /// How often a device that polls over HTTP is to come while nothing is due to it.
+    pub poll_interval: Duration,
     /// How the log is written.
     pub log_format: LogFormat,
     /// Timers and bounds of jobs. Not a setting yet: a plan will have them.
@@ -60,21 +67,51 @@ pub enum Key {
     PublicUrl,
     /// `dev`
     Dev,
+    /// `grant-kind`
+    GrantKind,
+    /// `grant-strength`
+    GrantStrength,
+    /// `grant-network`
+    GrantNetwork,
+    /// `grant-fallback`
+    GrantFallback,
+    /// `grant-min-strength`
+    GrantMinStrength,
     /// `grant-lifetime`
     GrantLifetime,
+    /// `grant-lifetime-min`
+    GrantLifetimeMin,
+    /// `grant-lifetime-max`
+    GrantLifetimeMax,
+    /// `grant-slowest-link`
+    GrantSlowestLink,
+    /// `trusted-proxies`
+    TrustedProxies,
+    /// `poll-interval`
+    PollInterval,
     /// `log-format`
     LogFormat,
 }
 
 impl Key {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 17] = [
         Self::Data,
         Self::Http,
         Self::Mqtt,
         Self::PublicUrl,
         Self::Dev,
+        Self::GrantKind,
+        Self::GrantStrength,
+        Self::GrantNetwork,
+        Self::GrantFallback,
+        Self::GrantMinStrength,
         Self::GrantLifetime,
+        Self::GrantLifetimeMin,
+        Self::GrantLifetimeMax,
+        Self::GrantSlowestLink,
+        Self::TrustedProxies,
+        Self::PollInterval,
         Self::LogFormat,
     ];
 
@@ -86,7 +123,17 @@ impl Key {
             Self::Mqtt => "mqtt",
             Self::PublicUrl => "public-url",
             Self::Dev => "dev",
+            Self::GrantKind => "grant-kind",
+            Self::GrantStrength => "grant-strength",
+            Self::GrantNetwork => "grant-network",
+            Self::GrantFallback => "grant-fallback",
+            Self::GrantMinStrength => "grant-min-strength",
             Self::GrantLifetime => "grant-lifetime",
+            Self::GrantLifetimeMin => "grant-lifetime-min",
+            Self::GrantLifetimeMax => "grant-lifetime-max",
+            Self::GrantSlowestLink => "grant-slowest-link",
+            Self::TrustedProxies => "trusted-proxies",
+            Self::PollInterval => "poll-interval",
             Self::LogFormat => "log-format",
         }
     }
@@ -127,10 +174,11 @@ impl Config {
             mqtt: find(Key::Mqtt).map_or_else(|| Ok(default_address(1883)), |g| g.address())?,
             public_url: find(Key::PublicUrl).map(|given| given.url()).transpose()?,
             dev: find(Key::Dev).map_or(Ok(false), |given| given.yes_or_no())?,
-            grant_lifetime: find(Key::GrantLifetime)
-                .map_or(Ok(refit_depot::grant::TIME_TO_LIVE), |given| {
-                    given.duration()
-                })?,
+            grant: Grant::resolve(&find)?,
+            trusted_proxies: find(Key::TrustedProxies)
+                .map_or_else(|| Ok(Vec::new()), |given| given.networks())?,
+            poll_interval: find(Key::PollInterval)
+                .map_or(Ok(POLL_INTERVAL), |given| given.duration())?,
             log_format: find(Key::LogFormat).map_or(Ok(LogFormat::Human), |g| g.log_format())?,
             policy: Policy::default(),
         };
@@ -143,6 +191,12 @@ impl Config {
             return Err(Error {
                 what: "this release serves devices only with --dev, on loopback".into(),
                 hint: "devices with certificates of their own come with the next release; until then: refit serve --dev".into(),
+            });
+        }
+        if self.grant.policy.needs_certificate() {
+            return Err(Error {
+                what: "grants that are bound to a device need its certificate, and with --dev devices have none".into(),
+                hint: "serve without --dev, or choose grant-kind presigned with grant-strength time or address".into(),
             });
         }
         for (key, address) in [(Key::Http, self.http), (Key::Mqtt, self.mqtt)] {
@@ -163,6 +217,9 @@ impl Config {
         Ok(self)
     }
 }
+
+/// How often a device that polls is to come while nothing is due to it, unless the operator says otherwise.
+const POLL_INTERVAL: Duration = Duration::from_secs(300);
 
 const fn default_address(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
@@ -222,7 +279,7 @@ mod tests {
         let config = resolve(&[DEV], &[], None).unwrap();
         assert_eq!(config.data, Path::new("refit-data"));
         assert_eq!(config.mqtt.to_string(), "127.0.0.1:1883");
-        assert_eq!(config.grant_lifetime, Duration::from_secs(3600));
+        assert_eq!(config.grant, Grant::default());
         assert!(config.public_url.is_none());
     }
 
@@ -237,6 +294,15 @@ mod tests {
             (Key::GrantLifetime, "0s", "90s"),
             (Key::GrantLifetime, "1d", "90s"),
             (Key::GrantLifetime, "99999999999999999999h", "90s"),
+            (Key::GrantKind, "key", "presigned or credential"),
+            (Key::GrantStrength, "strong", "time, address or device"),
+            (Key::GrantNetwork, "203.0.113.7/24", "203.0.113.0/24"),
+            (Key::GrantFallback, "weak", "stop, time or credential"),
+            (Key::GrantMinStrength, "0", "time, address or device"),
+            (Key::GrantSlowestLink, "64", "128kbit"),
+            (Key::GrantSlowestLink, "0kbit", "128kbit"),
+            (Key::TrustedProxies, "10.0.0.1, proxy", "203.0.113.0/24"),
+            (Key::PollInterval, "0s", "90s"),
             (Key::LogFormat, "xml", "json"),
         ] {
             let variable = key.variable();
@@ -280,6 +346,29 @@ mod tests {
         );
         let error = resolve(&[DEV], &[], Some("http = 8080")).unwrap_err();
         assert!(error.what.contains("neither text"), "{error:?}");
+    }
+
+    #[test]
+    fn a_section_saves_its_settings_their_first_word() {
+        let file = "dev = true\ntrusted-proxies = [\"10.0.0.1\", \"203.0.113.0/24\"]\n[grant]\nstrength = \"address\"\nfallback = \"time\"\n";
+        let config = resolve(&[], &[], Some(file)).unwrap();
+        assert_eq!(config.grant.policy.strength.as_str(), "address");
+        assert_eq!(config.grant.policy.fallback.as_str(), "time");
+        assert_eq!(config.trusted_proxies.len(), 2);
+        let error = resolve(&[DEV], &[], Some("[grant]\nstrenght = \"time\"")).unwrap_err();
+        assert!(error.hint.contains("grant-strength"), "{error:?}");
+    }
+
+    #[test]
+    fn dev_is_refused_with_grants_that_need_a_certificate() {
+        for file in [
+            "kind = \"credential\"",
+            "strength = \"device\"",
+            "fallback = \"credential\"",
+        ] {
+            let error = resolve(&[DEV], &[], Some(&format!("[grant]\n{file}"))).unwrap_err();
+            assert!(error.hint.contains("without --dev"), "{file}: {error:?}");
+        }
     }
 
     #[test]

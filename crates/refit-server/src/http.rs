@@ -9,6 +9,7 @@ pub(crate) mod error;
 mod events;
 mod jobs;
 mod once;
+mod origin;
 mod pretend;
 mod probes;
 mod releases;
@@ -28,6 +29,7 @@ use refit_depot::grant::Grants;
 use refit_engine::driver::Figures;
 use refit_engine::fleet::Fleet;
 use refit_engine::releases::Releases;
+use refit_protocol::network::Cidr;
 use refit_replica::input::Policy;
 use refit_store::store::Store;
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -37,6 +39,7 @@ use utoipa_axum::routes;
 
 use crate::counters::Counters;
 use crate::cursor::Cursors;
+use crate::granting::Granting;
 use crate::operator::Operator;
 use crate::places::Places;
 use crate::readers::Readers;
@@ -64,6 +67,8 @@ pub(crate) struct App {
     pub(crate) readers: Arc<Readers>,
     pub(crate) depot: Depot,
     pub(crate) grants: Arc<Grants>,
+    pub(crate) granting: Arc<Granting>,
+    pub(crate) trusted_proxies: Vec<Cidr>,
     pub(crate) operator: Operator,
     pub(crate) cursors: Cursors,
     pub(crate) counters: Arc<Counters>,
@@ -115,7 +120,7 @@ impl Default for Limits {
         contact(),
     ),
     security(("operator" = [])),
-    components(schemas(show::Problem)),
+    components(schemas(show::Problem, show::GrantPolicy)),
     modifiers(&Bearer),
 )]
 struct Document;

@@ -18,6 +18,8 @@ pub mod config;
 mod counters;
 pub mod cursor;
 mod desk;
+pub mod forwarded;
+mod granting;
 mod health;
 pub mod http;
 mod metrics;

@@ -20,6 +20,7 @@ pub(crate) struct Figures<'a> {
     pub(crate) counts: &'a Counts,
     pub(crate) stats: &'a Stats,
     pub(crate) counters: &'a Counters,
+    pub(crate) grants: &'a crate::granting::Figures,
     pub(crate) mqtt: &'a refit_mqtt::figures::Figures,
     pub(crate) connected: u64,
     pub(crate) deltas: u64,
@@ -243,6 +244,7 @@ fn requests(page: &mut Page, figures: &Figures<'_>) {
             count,
         );
     }
+    grants(page, figures.grants);
     for (name, kind, help, value) in [
         (
             "refit_depot_sent_bytes_total",
@@ -270,6 +272,41 @@ fn requests(page: &mut Page, figures: &Figures<'_>) {
     page.value("refit_event_followers", &[], figures.followers);
 }
 
+fn grants(page: &mut Page, figures: &crate::granting::Figures) {
+    let name = "refit_grants_minted_total";
+    page.family(name, "counter", "Grants minted, by kind and strength.");
+    for (kind, strength, count) in figures.minted() {
+        page.value(name, &[("kind", kind), ("strength", strength)], count);
+    }
+    let name = "refit_grant_uses_total";
+    page.family(
+        name,
+        "counter",
+        "Requests that a grant was good for, by kind and strength.",
+    );
+    for (kind, strength, count) in figures.used() {
+        page.value(name, &[("kind", kind), ("strength", strength)], count);
+    }
+    let name = "refit_grants_withheld_total";
+    page.family(
+        name,
+        "counter",
+        "Grants that could not be had as their policy wants them, by reason.",
+    );
+    for (reason, count) in figures.withheld() {
+        page.value(name, &[("reason", reason)], count);
+    }
+    let name = "refit_grant_refusals_total";
+    page.family(
+        name,
+        "counter",
+        "Requests whose grant was refused, by reason.",
+    );
+    for (reason, count) in figures.refused() {
+        page.value(name, &[("reason", reason)], count);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +317,7 @@ mod tests {
             counts: &Counts::default(),
             stats: &Stats::default(),
             counters: &Counters::default(),
+            grants: &crate::granting::Figures::default(),
             mqtt: &refit_mqtt::figures::Figures::default(),
             connected: 3,
             deltas: 0,

@@ -12,6 +12,8 @@ mod dry;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod grants;
+#[cfg(test)]
 mod jobs;
 #[cfg(test)]
 mod lifecycle;

@@ -140,6 +140,7 @@ fn policy(chance: &mut Chance) -> Policy {
         resend_longest_ms: chance.between(2 * MINUTE, HOUR),
         resends_max: chance.between(1, 10) as u8,
         failures_max: chance.between(1, 3) as u8,
+        certificates: true,
     }
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use refit_engine::output::{Reply, Telling};
 use refit_engine::shard::From;
-use refit_protocol::delta::Delta;
+use refit_protocol::delta::{Delta, Granted};
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::diff::SOFTWARE_URL;
+use refit_protocol::grant::{GrantKind, Strength};
 use refit_protocol::rejection::Code;
 use refit_protocol::reply::Accepted;
 use refit_protocol::software_url::depot_digest;
@@ -96,6 +97,7 @@ impl World {
                 .job
                 .map(|job| (job.id.clone(), job.software_url.clone())),
             previous: record.reported_software().map(Into::into),
+            grant: record.grant,
             state: due.state,
         };
         let id = self.devices[device].id.clone();
@@ -122,7 +124,11 @@ impl World {
             state: &state,
             previous: telling.previous.as_deref(),
             software: software.as_ref(),
-            grant_expires: software.as_ref().map(|_| Timestamp(wall.0 + 3_600_000)),
+            grant: software.as_ref().map(|_| Granted {
+                kind: GrantKind::Presigned,
+                strength: Strength::Time,
+                expires: Some(Timestamp(wall.0 + 3_600_000)),
+            }),
         }
         .to_json()
         .into();

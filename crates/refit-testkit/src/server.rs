@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use refit_protocol::network::Cidr;
 use refit_replica::input::Policy;
 use refit_server::compose::{Server, StartError};
-use refit_server::config::{Config, LogFormat};
+use refit_server::config::{Config, Grant, LogFormat};
 use refit_server::operator::read_token;
 use refit_server::places::Places;
 use tempfile::TempDir;
@@ -18,6 +19,21 @@ pub struct Wishes {
     pub policy: Policy,
     /// How long grants are good; an hour if it is not said.
     pub grant_lifetime: Option<Duration>,
+    /// Which grants devices get, and the rest of `[grant]`.
+    pub grant: Grant,
+    /// Whose word about an address is believed.
+    pub trusted_proxies: Vec<Cidr>,
+}
+
+impl Wishes {
+    fn grant(&self) -> Grant {
+        let mut grant = self.grant.clone();
+        let seconds = self.grant_lifetime.map(|lifetime| lifetime.as_secs());
+        if let Some(seconds) = seconds {
+            grant.policy.lifetime = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
+        }
+        grant
+    }
 }
 
 /// A running server. It stops when it is dropped, and its directory goes with it.
@@ -62,7 +78,9 @@ impl TestServer {
             mqtt: any_port,
             public_url: None,
             dev: true,
-            grant_lifetime: wishes.grant_lifetime.unwrap_or(Duration::from_secs(3600)),
+            grant: wishes.grant(),
+            trusted_proxies: wishes.trusted_proxies.clone(),
+            poll_interval: Duration::from_secs(300),
             log_format: LogFormat::Human,
             policy: wishes.policy.clone(),
         };

@@ -1,12 +1,14 @@
 //! The keys that grants are signed with: several are known, one is current.
 //!
-//! They live in one file of mode 0600, a key a line: `current k4f1c2a90 <64 hexadecimal digits>`, and `known …` for
-//! those that still check what they once signed. Neither `Debug` nor an error ever shows a secret; the memory of one
+//! They live in one file of mode 0600, a key a line: `current k4f1c2a90 <64 hexadecimal digits> <time>`, and `known …`
+//! for those that still check what they once signed. The time (Unix seconds) is one at which all that the key signed has
+//! expired; a file of older versions has none. Neither `Debug` nor an error ever shows a secret; the memory of one
 //! is wiped when it is dropped.
 
 use crate::backend::{self, parent, sync_dir};
 use hmac::{Hmac, KeyInit, Mac};
 use refit_protocol::digest::Digest;
+use refit_protocol::grant::LIFETIME_SECONDS_MAX;
 use sha2::Sha256;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -18,17 +20,31 @@ use zeroize::{Zeroize, Zeroizing};
 /// The most keys that are known at a time: with one new key a day, a fortnight of grants.
 pub const KEYS_MAX: usize = 16;
 
-/// The longest key file, in bytes; a full one has 1,700.
+/// The longest key file, in bytes; a full one has 1,900.
 const FILE_BYTES_MAX: u64 = 16 << 10;
 
 /// The longest name of a key.
 const KEY_ID_BYTES_MAX: usize = 32;
 
+/// How much later than what was signed last the noted time is, so that it is seldom written: a day, in seconds.
+const AHEAD_SECONDS: u64 = 86_400;
+
 /// The keys of one installation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct GrantKeys {
     current: Key,
     known: Vec<Key>,
+}
+
+/// What may be told of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its name, as it stands in URLs.
+    pub id: String,
+    /// Whether it signs.
+    pub current: bool,
+    /// When all that it signed has expired, in Unix seconds, if that is known.
+    pub until: Option<u64>,
 }
 
 impl GrantKeys {
@@ -45,9 +61,53 @@ impl GrantKeys {
     /// Wraps one key that the caller keeps elsewhere.
     pub fn from_secret(id: &str, secret: [u8; 32]) -> Self {
         Self {
-            current: Key::new(id, secret),
+            current: Key::new(id, secret, None),
             known: Vec::new(),
         }
+    }
+
+    /// Returns what may be told of them, the one that signs first.
+    pub fn list(&self) -> Vec<Known> {
+        let current = std::iter::once((&self.current, true));
+        let known = self.known.iter().rev().map(|key| (key, false));
+        let told = current.chain(known).map(|(key, current)| Known {
+            id: key.id.clone(),
+            current,
+            until: key.until,
+        });
+        told.collect()
+    }
+
+    /// Tells whether it is noted that the current key signs something that is good until then.
+    pub(super) fn covers(&self, expires: u64) -> bool {
+        self.current.until.is_none_or(|until| expires <= until)
+    }
+
+    /// Notes that, with some time to spare.
+    pub(super) fn covering(mut self, expires: u64) -> Self {
+        self.current.until = Some(expires.saturating_add(AHEAD_SECONDS));
+        self
+    }
+
+    /// Puts a new key in the current one's place. Those whose grants have all expired are forgotten.
+    pub(super) fn rotated(self, now: u64) -> Result<Self, Error> {
+        let mut old = self.current;
+        old.until = Some(
+            old.until
+                .unwrap_or_else(|| now.saturating_add(LIFETIME_SECONDS_MAX.into())),
+        );
+        let known = self.known.into_iter().chain([old]);
+        let known: Vec<Key> = known
+            .filter(|key| key.until.is_none_or(|until| until > now))
+            .collect();
+        if known.len() >= KEYS_MAX {
+            let until = known.iter().filter_map(|key| key.until).min();
+            return Err(Error::Full { until });
+        }
+        Ok(Self {
+            current: Key::random()?,
+            known,
+        })
     }
 
     pub(crate) fn current(&self) -> &Key {
@@ -84,17 +144,21 @@ impl GrantKeys {
 
     /// Makes a key, and the file in one step: there is never half a file under this name.
     fn create(path: &Path) -> Result<Self, Error> {
-        let mut secret = Zeroizing::new([0; 32]);
-        let mut name = [0; 4];
-        for bytes in [&mut secret[..], &mut name] {
-            getrandom::fill(bytes).map_err(|e| Error::Random(io::Error::other(e)))?;
-        }
-        let keys = Self::from_secret(&format!("k{:08x}", u32::from_be_bytes(name)), *secret);
+        let keys = Self {
+            current: Key::random()?,
+            known: Vec::new(),
+        };
+        keys.write(path)?;
+        Ok(keys)
+    }
+
+    /// Writes the file anew, in one step.
+    pub(super) fn write(&self, path: &Path) -> Result<(), Error> {
         let new = path.with_extension("new");
-        write_private(&new, &keys.to_text()).map_err(backend::Error::of("write", &new))?;
+        write_private(&new, &self.to_text()).map_err(backend::Error::of("write", &new))?;
         fs::rename(&new, path).map_err(backend::Error::of("rename to", path))?;
         sync_dir(parent(path))?;
-        Ok(keys)
+        Ok(())
     }
 
     fn to_text(&self) -> Zeroizing<String> {
@@ -154,6 +218,10 @@ fn parse(text: &str) -> Result<GrantKeys, String> {
 fn parse_line(line: &str) -> Option<(&str, Key)> {
     let mut words = line.split(' ');
     let (role, id, secret) = (words.next()?, words.next()?, words.next()?);
+    let until = match words.next() {
+        Some(until) => Some(until.parse().ok()?),
+        None => None,
+    };
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let named = (1..=KEY_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(plain);
     if !named || words.next().is_some() {
@@ -161,54 +229,77 @@ fn parse_line(line: &str) -> Option<(&str, Key)> {
     }
     // A key has the form of a digest: 32 bytes in 64 digits.
     let secret = Digest::parse(secret)?;
-    Some((role, Key::new(id, *secret.as_bytes())))
+    Some((role, Key::new(id, *secret.as_bytes(), until)))
 }
 
 /// A secret, and the name by which a URL refers to it.
+#[derive(Clone)]
 pub(crate) struct Key {
     id: String,
     secret: Zeroizing<[u8; 32]>,
+    /// When all that it signed has expired, in Unix seconds; `None`: nobody noted it.
+    until: Option<u64>,
 }
 
 impl Key {
-    fn new(id: &str, mut secret: [u8; 32]) -> Self {
+    fn new(id: &str, mut secret: [u8; 32], until: Option<u64>) -> Self {
         let key = Self {
             id: id.to_owned(),
             secret: Zeroizing::new(secret),
+            until,
         };
         secret.zeroize();
         key
+    }
+
+    fn random() -> Result<Self, Error> {
+        let mut secret = Zeroizing::new([0; 32]);
+        let mut name = [0; 4];
+        for bytes in [&mut secret[..], &mut name] {
+            getrandom::fill(bytes).map_err(|e| Error::Random(io::Error::other(e)))?;
+        }
+        let name = format!("k{:08x}", u32::from_be_bytes(name));
+        Ok(Self::new(&name, *secret, Some(0)))
     }
 
     pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
-    pub(crate) fn sign(&self, message: &str) -> [u8; 32] {
+    pub(crate) fn sign(&self, message: &(impl AsRef<[u8]> + ?Sized)) -> [u8; 32] {
         self.hmac(message).finalize().into_bytes().into()
     }
 
     /// Compares in constant time.
-    pub(crate) fn verify(&self, message: &str, signature: &[u8; 32]) -> bool {
+    pub(crate) fn verify(
+        &self,
+        message: &(impl AsRef<[u8]> + ?Sized),
+        signature: &[u8; 32],
+    ) -> bool {
         self.hmac(message).verify_slice(signature).is_ok()
     }
 
     /// HMAC-SHA256 (RFC 2104, FIPS 198-1).
-    fn hmac(&self, message: &str) -> Hmac<Sha256> {
+    fn hmac(&self, message: &(impl AsRef<[u8]> + ?Sized)) -> Hmac<Sha256> {
         let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
         // A key shorter than a block is filled up with zeros (RFC 2104 §2).
         block[..32].copy_from_slice(&self.secret[..]);
         let mut hmac = <Hmac<Sha256> as KeyInit>::new(&block);
         block.as_mut_slice().zeroize();
-        hmac.update(message.as_bytes());
+        hmac.update(message.as_ref());
         hmac
     }
 
     fn write(&self, text: &mut String, role: &str) {
         let secret = Zeroizing::new(Digest::from_bytes(*self.secret).to_hex());
-        for part in [role, " ", &self.id, " ", &secret, "\n"] {
+        for part in [role, " ", &self.id, " ", &secret] {
             text.push_str(part);
         }
+        if let Some(until) = self.until {
+            text.push(' ');
+            text.push_str(&until.to_string());
+        }
+        text.push('\n');
     }
 }
 
@@ -238,6 +329,12 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong, without the secret.
         problem: String,
+    },
+    /// There are as many keys as there may be, and grants of all of them are out.
+    #[error("make another grant key: grants of {KEYS_MAX} keys are out; wait until the first of them have expired (Unix time {})", .until.unwrap_or_default())]
+    Full {
+        /// When the next key is forgotten, in Unix seconds.
+        until: Option<u64>,
     },
     /// The system has no random numbers.
     #[error("make a grant key")]
@@ -340,6 +437,10 @@ mod tests {
             ),
             (
                 format!("current {}", LINE.replace("k1", "K&")),
+                "line 1 is not a role, a name and a key",
+            ),
+            (
+                format!("current {LINE} soon"),
                 "line 1 is not a role, a name and a key",
             ),
             (

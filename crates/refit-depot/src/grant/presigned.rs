@@ -12,30 +12,89 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
+use refit_protocol::grant::Strength;
+use refit_protocol::network::Cidr;
 
 /// The first line of what is signed. Another meaning needs another name here, lest an old signature fit it.
 const VERSION: &str = "refit-grant-1";
 
-/// The longest query that is looked at, in bytes: the longest device ID and key ID, and all names, need 300.
+/// The same of a URL that is bound to more than time: a line more, with what it is bound to.
+const BOUND_VERSION: &str = "refit-grant-2";
+
+/// The word for a URL that is bound to its device's certificate.
+const DEVICE: &str = "device";
+
+/// What a URL is bound to, beside time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Nothing: whoever holds it may download.
+    Time,
+    /// A network that the request must come from.
+    Network(Cidr),
+    /// The device: the request must come over TLS with its certificate.
+    Device,
+}
+
+impl Bound {
+    /// Returns the strength of such a grant.
+    pub const fn strength(self) -> Strength {
+        match self {
+            Self::Time => Strength::Time,
+            Self::Network(_) => Strength::Address,
+            Self::Device => Strength::Device,
+        }
+    }
+
+    fn word(self) -> Option<String> {
+        match self {
+            Self::Time => None,
+            Self::Network(network) => Some(network.to_string()),
+            Self::Device => Some(DEVICE.to_owned()),
+        }
+    }
+
+    /// Reads such a word in its one spelling.
+    fn read(word: &str) -> Option<Self> {
+        if word == DEVICE {
+            return Some(Self::Device);
+        }
+        let network = Cidr::parse(word)?;
+        (network.to_string() == word).then_some(Self::Network(network))
+    }
+}
+
+/// The longest query that is looked at, in bytes: the longest device ID, key ID and network, and all names, need 360.
 pub const QUERY_BYTES_MAX: usize = 512;
 
 /// Writes the query that grants `device` the artifact until `expires` (Unix seconds).
-pub(crate) fn sign(key: &Key, digest: &Digest, device: &DeviceId, expires: u64) -> String {
-    let signature = key.sign(&to_sign(key.id(), digest, device, expires));
+pub(crate) fn sign(
+    key: &Key,
+    digest: &Digest,
+    device: &DeviceId,
+    bound: Bound,
+    expires: u64,
+) -> String {
+    let signature = key.sign(&to_sign(key.id(), digest, device, bound, expires));
     let signature = URL_SAFE_NO_PAD.encode(signature);
     let key = key.id();
-    format!("device={device}&expires={expires}&key={key}&signature={signature}")
+    let bound = bound
+        .word()
+        .map_or_else(String::new, |word| format!("bound={word}&"));
+    format!("{bound}device={device}&expires={expires}&key={key}&signature={signature}")
 }
 
 /// Checks the signature, in constant time.
 pub(crate) fn verify(key: &Key, digest: &Digest, query: &Query<'_>) -> Result<(), Refused> {
-    let signed = to_sign(key.id(), digest, &query.device, query.expires);
+    let signed = to_sign(key.id(), digest, &query.device, query.bound, query.expires);
     let fits = key.verify(&signed, &query.signature);
     fits.then_some(()).ok_or(Refused::BadSignature)
 }
 
-fn to_sign(key: &str, digest: &Digest, device: &DeviceId, expires: u64) -> String {
-    format!("{VERSION}\n{device}\n{digest}\n{expires}\n{key}\n")
+fn to_sign(key: &str, digest: &Digest, device: &DeviceId, bound: Bound, expires: u64) -> String {
+    match bound.word() {
+        None => format!("{VERSION}\n{device}\n{digest}\n{expires}\n{key}\n"),
+        Some(word) => format!("{BOUND_VERSION}\n{device}\n{digest}\n{expires}\n{key}\n{word}\n"),
+    }
 }
 
 /// A query that could be read; whether it is true is for the signature to say.
@@ -43,6 +102,8 @@ fn to_sign(key: &str, digest: &Digest, device: &DeviceId, expires: u64) -> Strin
 pub struct Query<'a> {
     /// The device it claims to be for.
     pub device: DeviceId,
+    /// What it claims to be bound to.
+    pub bound: Bound,
     /// When it claims to expire, in Unix seconds.
     pub expires: u64,
     /// The key it claims to be signed with.
@@ -76,6 +137,7 @@ impl<'a> Query<'a> {
 
 #[derive(Default)]
 struct Parts<'a> {
+    bound: Option<&'a str>,
     device: Option<&'a str>,
     expires: Option<&'a str>,
     key: Option<&'a str>,
@@ -85,6 +147,7 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     fn named(&mut self, name: &str) -> Option<&mut Option<&'a str>> {
         match name {
+            "bound" => Some(&mut self.bound),
             "device" => Some(&mut self.device),
             "expires" => Some(&mut self.expires),
             "key" => Some(&mut self.key),
@@ -98,7 +161,9 @@ impl<'a> Parts<'a> {
         let expires = self.expires.ok_or(Refused::Missing("expiry"))?;
         let key = self.key.ok_or(Refused::Missing("key"))?;
         let signature = self.signature.ok_or(Refused::Missing("signature"))?;
+        let bound = self.bound.map_or(Some(Bound::Time), Bound::read);
         Ok(Query {
+            bound: bound.ok_or(Refused::Malformed("an invalid bound"))?,
             device: DeviceId::parse(device).map_err(|_| Refused::Malformed("an invalid device"))?,
             expires: number(expires).ok_or(Refused::Malformed("an invalid expiry"))?,
             key,
@@ -161,6 +226,22 @@ mod tests {
             (
                 "device=d&device=d&expires=5&key=k&signature=S",
                 Malformed("a parameter twice"),
+            ),
+            (
+                "bound=&device=d&expires=5&key=k&signature=S",
+                Malformed("an invalid bound"),
+            ),
+            (
+                "bound=time&device=d&expires=5&key=k&signature=S",
+                Malformed("an invalid bound"),
+            ),
+            (
+                "bound=203.0.113.7&device=d&expires=5&key=k&signature=S",
+                Malformed("an invalid bound"),
+            ),
+            (
+                "bound=203.0.113.7/24&device=d&expires=5&key=k&signature=S",
+                Malformed("an invalid bound"),
             ),
             (
                 "device=&expires=5&key=k&signature=S",

@@ -1,6 +1,7 @@
 //! Who is there to be told something: connections come, subscribe, and go.
 
 use refit_protocol::device_id::DeviceId;
+use refit_protocol::grant::Ungranted;
 use refit_replica::input::Input;
 
 use super::{Shard, World};
@@ -17,6 +18,8 @@ pub enum Presence {
     Reachable,
     /// It is reachable, but its delta is larger than the messages that it takes, and was not sent.
     Narrow,
+    /// It is reachable, but no grant for its software can be had as it is wanted, so that was not sent.
+    Ungranted(Ungranted),
 }
 
 impl<P: Clone + PartialEq> Shard<P> {

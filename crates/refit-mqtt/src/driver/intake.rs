@@ -118,7 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Peered + Unpin> Connection<S> {
                     out.truncate(start);
                     return Err(refuse_after_all(&session, Refusal::Fighting, out));
                 }
-                let line = Line::open(&self.house, who.clone());
+                let line = Line::open(&self.house, who.clone(), greeting.peer.ip());
                 self.ticket.seated(&line.seat);
                 // Who is barred from now on is cut; who was barred since it was asked, hears of it here.
                 if let Err(refusal) = gate.confirm(&who) {

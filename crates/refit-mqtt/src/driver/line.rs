@@ -1,5 +1,6 @@
 //! A connection's way to the engine.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use refit_engine::fleet::Submitted;
@@ -21,11 +22,12 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn open(house: &Arc<House>, who: Who) -> Self {
-        let seat = Seat::new(match who {
+    pub(super) fn open(house: &Arc<House>, who: Who, address: IpAddr) -> Self {
+        let device = match who {
             Who::Device(device) => Some(device),
             Who::Application { .. } => None,
-        });
+        };
+        let seat = Seat::at(device, Some(address));
         house.fleet.attach(&seat);
         Self {
             house: Arc::clone(house),

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use refit_protocol::diff::SOFTWARE_URL;
+use refit_protocol::grant::GrantPolicy;
 use refit_protocol::job::Status;
 use refit_protocol::rejection::{Code, Rejection};
 use refit_protocol::software_url::{depot_digest, same, without_grant};
@@ -44,6 +45,25 @@ pub(super) fn wish(
             Ok(Wish::Written)
         }
         Some(_) => Ok(Wish::Removed),
+    }
+}
+
+/// Refuses a grant that no device can have here.
+pub(super) fn can_be_granted(grant: &GrantPolicy, draft: &Draft<'_, '_>) -> Result<(), Rejection> {
+    if grant.needs_certificate() && !draft.context.policy.certificates {
+        return Err(Rejection::new(
+            Code::Unprocessable,
+            "devices have no certificates here, so nothing can be bound to one: serve with TLS (without --dev), or choose a pre-signed URL of strength time or address",
+        ));
+    }
+    Ok(())
+}
+
+/// The grant belongs to the wish: a wish that chooses none is given by the server's default.
+pub(super) fn choose_grant(draft: &mut Draft<'_, '_>, wish: Wish, chosen: Option<GrantPolicy>) {
+    if wish != Wish::Silent && draft.record.grant != chosen {
+        draft.record.grant = chosen;
+        draft.decision.changed = true;
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use refit_protocol::diff::SOFTWARE_URL;
 use refit_protocol::document::{json_bytes, value_bytes};
+use refit_protocol::grant::GrantPolicy;
 use refit_protocol::job::{JobId, Status};
 use refit_protocol::limits::STATE_BYTES_MAX;
 use refit_protocol::merge::merge;
@@ -52,8 +53,19 @@ struct Done {
 }
 
 /// What a delta would say now; it leaves when this changes.
-fn told(record: &Record) -> Option<(Map<String, Value>, Option<JobId>)> {
-    delta::due(record).map(|due| (due.state, due.job.map(|job| job.id.clone())))
+fn told(record: &Record) -> Option<Told> {
+    let due = delta::due(record)?;
+    let job = due.job.map(|job| job.id.clone());
+    let grant = record.grant.filter(|_| job.is_some());
+    let state = due.state;
+    Some(Told { state, job, grant })
+}
+
+#[derive(PartialEq)]
+struct Told {
+    state: Map<String, Value>,
+    job: Option<JobId>,
+    grant: Option<GrantPolicy>,
 }
 
 fn apply(
@@ -70,6 +82,9 @@ fn apply(
         Some(desired) => desire::wish(desired, draft)?,
         None => Wish::Silent,
     };
+    if let Some(grant) = &update.grant {
+        desire::can_be_granted(grant, draft)?;
+    }
     if let Some(reported) = &mut update.reported {
         report::keep_no_grant(reported);
     }
@@ -80,6 +95,7 @@ fn apply(
     };
     let heard = hear(draft, &mut update)?;
     let changed = merge_states(draft, update.desired, update.reported);
+    desire::choose_grant(draft, wish, update.grant.as_deref().copied());
     desire::follow(draft, wish, speaker);
     if changed
         .reported

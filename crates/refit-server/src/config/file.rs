@@ -48,26 +48,51 @@ fn parse_file(path: &Path, text: &str) -> Result<File, Error> {
         path: path.to_owned(),
         values: Vec::new(),
     };
-    for (name, value) in &table {
+    for (name, value) in flat(table) {
+        let name = &name;
         let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name) else {
             return Err(unknown_key(path, name));
         };
-        let text = match value {
-            toml::Value::String(text) => text.clone(),
-            toml::Value::Boolean(yes) => yes.to_string(),
-            _ => {
-                return Err(Error {
-                    what: format!(
-                        "{name} in {} is neither text nor true or false",
-                        path.display()
-                    ),
-                    hint: format!("write it as {name} = \"…\""),
-                });
-            }
+        let Some(text) = text_of(&value) else {
+            return Err(Error {
+                what: format!(
+                    "{name} in {} is neither text nor true or false",
+                    path.display()
+                ),
+                hint: format!("write it as {name} = \"…\""),
+            });
         };
         file.values.push((key, text));
     }
     Ok(file)
+}
+
+/// `[grant] strength = …` is `grant-strength = …`: a section saves its settings their first word.
+fn flat(table: toml::Table) -> Vec<(String, toml::Value)> {
+    let mut values = Vec::new();
+    for (name, value) in table {
+        match value {
+            toml::Value::Table(section) => {
+                let within = section.into_iter();
+                values.extend(within.map(|(key, value)| (format!("{name}-{key}"), value)));
+            }
+            value => values.push((name, value)),
+        }
+    }
+    values
+}
+
+/// Text, true or false, or a list of texts, which is written with commas elsewhere.
+fn text_of(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Boolean(yes) => Some(yes.to_string()),
+        toml::Value::Array(list) => {
+            let texts: Option<Vec<&str>> = list.iter().map(toml::Value::as_str).collect();
+            texts.map(|texts| texts.join(", "))
+        }
+        _ => None,
+    }
 }
 
 fn unknown_key(path: &Path, name: &str) -> Error {

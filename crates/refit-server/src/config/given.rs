@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use refit_protocol::grant::{Fallback, GrantKind, Network, Strength};
+use refit_protocol::network::Cidr;
+
 use super::{Error, Key, LogFormat};
 
 /// Where a value stood.
@@ -82,6 +85,52 @@ impl Given {
             "human" => Ok(LogFormat::Human),
             "json" => Ok(LogFormat::Json),
             _ => Err(self.wrong("is not a log format", "write human or json")),
+        }
+    }
+
+    pub(super) fn grant_kind(&self) -> Result<GrantKind, Error> {
+        GrantKind::parse(&self.text)
+            .ok_or_else(|| self.wrong("is not a grant", "write presigned or credential"))
+    }
+
+    pub(super) fn strength(&self) -> Result<Strength, Error> {
+        Strength::parse(&self.text)
+            .ok_or_else(|| self.wrong("is not a strength", "write time, address or device"))
+    }
+
+    pub(super) fn fallback(&self) -> Result<Fallback, Error> {
+        Fallback::parse(&self.text)
+            .ok_or_else(|| self.wrong("is not a fallback", "write stop, time or credential"))
+    }
+
+    pub(super) fn network(&self) -> Result<Network, Error> {
+        Network::parse(&self.text)
+            .ok_or_else(|| self.wrong("is not a network", "write seen, or as 203.0.113.0/24"))
+    }
+
+    pub(super) fn networks(&self) -> Result<Vec<Cidr>, Error> {
+        let parts = self.text.split(',').map(str::trim);
+        parts
+            .filter(|part| !part.is_empty())
+            .map(Cidr::parse)
+            .collect::<Option<_>>()
+            .ok_or_else(|| {
+                let hint =
+                    "write addresses and networks with commas between: 10.0.0.1, 203.0.113.0/24";
+                self.wrong("holds something that is no network", hint)
+            })
+    }
+
+    pub(super) fn bytes_per_second(&self) -> Result<u64, Error> {
+        let bad = || self.wrong("is not a speed", "write it as 128kbit or 2Mbit, a second");
+        let (number, unit) = match self.text.strip_suffix("kbit") {
+            Some(number) => (number, 125),
+            None => (self.text.strip_suffix("Mbit").ok_or_else(bad)?, 125_000),
+        };
+        let number: u32 = number.parse().map_err(|_| bad())?;
+        match number {
+            0 => Err(bad()),
+            number => Ok(u64::from(number) * unit),
         }
     }
 

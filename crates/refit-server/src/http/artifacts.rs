@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 use axum::response::Response;
 use futures_util::TryStreamExt;
 use refit_depot::artifact::Artifact;
+use refit_depot::grant::credential;
 use refit_depot::serve::{self, Answer, Ask, Status};
 use refit_engine::output::with_sources;
 use refit_protocol::device_id::DeviceId;
@@ -19,8 +20,9 @@ use refit_protocol::digest::Digest;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::{Kind, Problem};
+use super::origin::Origin;
 use super::shares::{DOWNLOADS_PER_DEVICE_MAX, Share};
-use super::{App, is_operator};
+use super::{App, bearer, is_operator};
 use crate::counters::{Counters, Download};
 use crate::wall;
 
@@ -33,11 +35,12 @@ pub(crate) async fn download(
     method: Method,
     Path(digest): Path<String>,
     uri: Uri,
+    origin: Origin,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let none = || Problem::new(Kind::NoArtifact, "no release has this artifact (any more)");
     let digest = Digest::parse(&digest).ok_or_else(none)?;
-    let (granted, device) = granted(&app, &digest, &uri, &headers)?;
+    let (granted, device) = granted(&app, &digest, &uri, &origin, &headers)?;
     let place = place(&app, device)?;
     let opened = app.depot.artifact(&digest).await;
     let artifact = opened
@@ -90,16 +93,31 @@ fn granted(
     app: &App,
     digest: &Digest,
     uri: &Uri,
+    origin: &Origin,
     headers: &HeaderMap,
 ) -> Result<(Download, Option<DeviceId>), Problem> {
-    let refused = match app
-        .grants
-        .check(digest, uri.query().unwrap_or_default(), wall::now())
-    {
-        Ok(granted) => return Ok((Download::Granted, Some(granted.device))),
+    let (asker, now) = (origin.asker(), wall::now());
+    let (query, feed) = (uri.query().unwrap_or_default(), app.fleet.feed());
+    let credential = bearer(headers)
+        .and_then(|token| std::str::from_utf8(token).ok())
+        .filter(|token| token.starts_with(credential::PREFIX));
+    let checked = match credential {
+        Some(token) => app.grants.check_credential(digest, token, &asker, now),
+        None => app.grants.check(digest, query, &asker, now),
+    };
+    let refused = match checked {
+        Ok(granted) => {
+            app.granting.used(&granted, feed, now);
+            return Ok((Download::Granted, Some(granted.device)));
+        }
         Err(_) if is_operator(app, headers) => return Ok((Download::Operator, None)),
         Err(refused) => refused,
     };
+    // Whose certificate it is, that device asks from there, whether or not its grant is good from there.
+    if let (Some(bearer), Some(address)) = (&origin.certificate, origin.address) {
+        app.granting.seen(&bearer.device, address, now);
+    }
+    app.granting.refused(&refused, feed, now);
     app.counters.download(Download::Refused);
     Err(Problem::new(Kind::GrantRefused, refused.to_string()).with("reason", refused.reason()))
 }

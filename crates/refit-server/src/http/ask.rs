@@ -79,6 +79,37 @@ pub(crate) fn is_dry(uri: &Uri) -> bool {
     parts.any(|part| part == "dryRun=true")
 }
 
+/// Which grant the software of a wish is given by, and whether the wish is only to be tried.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct GrantOf {
+    /// `presigned`, `credential`, or a `GrantPolicy` in JSON; the server's default if it is not there.
+    grant: Option<String>,
+    /// Whether to change nothing, and to answer what would happen.
+    #[serde(default)]
+    #[param(required = false)]
+    dry_run: bool,
+}
+
+impl GrantOf {
+    pub(crate) fn read(self) -> Result<(Option<Value>, Dry), Problem> {
+        let dry = Dry {
+            dry_run: self.dry_run,
+        };
+        let Some(text) = self.grant else {
+            return Ok((None, dry));
+        };
+        if !text.starts_with('{') {
+            return Ok((Some(text.into()), dry));
+        }
+        let object = document::parse_object(text.as_bytes()).map_err(|why| {
+            Problem::new(Kind::BadQuery, format!("grant is not a JSON object: {why}"))
+        })?;
+        Ok((Some(object.into()), dry))
+    }
+}
+
 /// How many items a page has, and may have.
 const PAGE_ITEMS: usize = 50;
 const PAGE_ITEMS_MAX: usize = 500;

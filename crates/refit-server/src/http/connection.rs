@@ -2,13 +2,17 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -17,6 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep};
 
+use super::origin::RemoteAddress;
 use crate::counters::{Counters, Gauge};
 
 /// How many connections there may be at a time; more wait to be accepted.
@@ -54,7 +59,7 @@ pub(crate) async fn serve(
             Some(_) = connections.join_next() => continue,
             accepted = accept(&listener, &places) => accepted,
         };
-        let Some((stream, place)) = accepted else {
+        let Some((stream, remote, place)) = accepted else {
             break;
         };
         let (router, counters, stopping) =
@@ -62,7 +67,7 @@ pub(crate) async fn serve(
         let head_max = head_max(places.available_permits());
         connections.spawn(async move {
             let _open = Gauge::up(&counters.connections);
-            converse(stream, head_max, router, stopping).await;
+            converse(stream, remote, head_max, router, stopping).await;
             drop(place);
         });
     }
@@ -87,11 +92,11 @@ async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return Some((stream, place)),
+            Ok((stream, remote)) => return Some((stream, remote, place)),
             // Out of descriptors, or the peer left already: neither concerns the others.
             Err(error) => {
                 tracing::warn!("an HTTP connection was not accepted: {error}");
@@ -103,6 +108,7 @@ async fn accept(
 
 async fn converse(
     stream: TcpStream,
+    remote: SocketAddr,
     head_max: Duration,
     router: Router,
     mut stopping: watch::Receiver<bool>,
@@ -113,7 +119,11 @@ async fn converse(
         .header_read_timeout(head_max)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX);
-    let service = TowerToHyperService::new(router);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(RemoteAddress(remote));
+        router.call(request)
+    });
     let mut connection = pin!(http.serve_connection(TokioIo::new(Watched::new(stream)), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

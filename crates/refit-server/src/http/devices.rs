@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::App;
-use super::ask::{self, DevicePath, Dry, IfMatch, Page, Query};
+use super::ask::{self, DevicePath, Dry, GrantOf, IfMatch, Page, Query};
 use super::error::{Kind, Problem};
 use super::pretend::pretend;
 use super::releases::split_release;
@@ -122,7 +122,7 @@ pub(super) fn no_such(device: &DeviceId) -> Problem {
 /// The body is a merge patch (RFC 7396) of the desired state. Writing `softwareURL` opens a job, also if it is the same
 /// as before; `null` takes it back. `If-Match` is demanded: whoever has not read the record says so with `*`.
 #[utoipa::path(patch, operation_id = "desire", tag = "devices", path = "/api/v1/devices/{id}/desired", params(
-    DevicePath, Dry, IfMatch,
+    DevicePath, GrantOf, IfMatch,
 ), request_body(content = Object, content_type = "application/merge-patch+json"), responses(
     (status = 200, body = Device),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
@@ -131,20 +131,22 @@ pub(super) fn no_such(device: &DeviceId) -> Problem {
 pub(crate) async fn desire(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    Query(dry): Query<Dry>,
+    Query(query): Query<GrantOf>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let device = ask::device(&id)?;
     let version = ask::if_match(&headers)?.demanded()?;
+    let (grant, dry) = query.read()?;
     let patch = ask::object(&headers, body).await?;
-    desired(&app, device, patch, version, dry).await
+    desired(&app, device, patch, grant, version, dry).await
 }
 
 async fn desired(
     app: &App,
     device: DeviceId,
     patch: Map<String, Value>,
+    grant: Option<Value>,
     version: Option<u64>,
     dry: Dry,
 ) -> Result<Response, Problem> {
@@ -152,6 +154,9 @@ async fn desired(
     update.insert("state".into(), json!({ "desired": patch }));
     if let Some(version) = version {
         update.insert("version".into(), version.into());
+    }
+    if let Some(grant) = grant {
+        update.insert("grant".into(), grant);
     }
     let update = Update::from_object(update).map_err(|refused| {
         Problem::new(
@@ -202,6 +207,9 @@ pub(crate) struct SetSoftware {
     /// A URL, of this server's depot or of any other store.
     #[serde(rename = "softwareURL")]
     software_url: Option<String>,
+    /// Which grant it is given by; the server's default if it is not there.
+    #[schema(value_type = Option<show::GrantPolicy>)]
+    grant: Option<Value>,
 }
 
 /// Says which software a device should run.
@@ -242,7 +250,7 @@ pub(crate) async fn set_software(
     };
     let mut patch = Map::new();
     patch.insert(SOFTWARE_URL.into(), url.into());
-    desired(&app, device, patch, version, dry).await
+    desired(&app, device, patch, wanted.grant, version, dry).await
 }
 
 async fn url_of(app: &App, text: &str) -> Result<String, Problem> {

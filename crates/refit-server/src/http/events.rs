@@ -13,8 +13,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use refit_engine::events::{self, EventKind, Following, Since};
+use refit_engine::events::{self, EventKind, Following, GrantAct, GrantEvent, Since};
 use refit_protocol::device_id::DeviceId;
+use refit_protocol::grant::{GrantKind, Strength};
 use refit_replica::record::JobEntry;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -193,6 +194,7 @@ fn told(app: &App, event: &events::Event) -> (&'static str, Value) {
         EventKind::ClockJumped { milliseconds } => {
             ("clock.jumped", json!({ "milliseconds": milliseconds }))
         }
+        EventKind::Grant(grant) => grant_told(grant),
         EventKind::ReleaseAdded { name, version } => {
             ("release.added", json!({ "name": name, "version": version }))
         }
@@ -201,4 +203,25 @@ fn told(app: &App, event: &events::Event) -> (&'static str, Value) {
             json!({ "name": name, "version": version }),
         ),
     }
+}
+
+fn grant_told(grant: &GrantEvent) -> (&'static str, Value) {
+    let (kind, reason) = match grant.act {
+        GrantAct::Minted => ("grant.minted", None),
+        GrantAct::Withheld(reason) => ("grant.withheld", Some(reason)),
+        GrantAct::Used => ("grant.used", None),
+        GrantAct::Refused(reason) => ("grant.refused", Some(reason)),
+    };
+    let mut data = json!({});
+    for (name, value) in [
+        ("jobID", grant.job.as_ref().map(|job| job.as_str())),
+        ("grant", grant.kind.map(GrantKind::as_str)),
+        ("strength", grant.strength.map(Strength::as_str)),
+        ("reason", reason),
+    ] {
+        if let Some(value) = value {
+            data[name] = value.into();
+        }
+    }
+    (kind, data)
 }

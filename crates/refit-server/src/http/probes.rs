@@ -64,6 +64,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Pro
         counts: &counts,
         stats: &app.store.stats(),
         counters: &app.counters,
+        grants: &app.granting.figures,
         mqtt: &app.mqtt,
         connected: app.figures.connected.load(Relaxed),
         deltas: app.figures.deltas.load(Relaxed),

@@ -2,6 +2,7 @@
 
 use refit_engine::releases::Releases;
 use refit_engine::shard::Presence;
+use refit_protocol::grant;
 use refit_protocol::job::Status;
 use refit_protocol::reply::redacted;
 use refit_protocol::software_url::{depot_digest, without_grant};
@@ -112,6 +113,9 @@ pub(crate) struct Device {
     pub(crate) converged: bool,
     /// Whether an operator keeps software from it.
     pub(crate) held: bool,
+    /// Which grant was chosen with the wish for its software; `null`: the server's default.
+    #[schema(value_type = Option<GrantPolicy>)]
+    pub(crate) grant: Option<grant::GrantPolicy>,
     /// Its open job.
     pub(crate) job: Option<Job>,
     /// The newest of its jobs, open or ended.
@@ -124,6 +128,30 @@ pub(crate) struct Device {
     /// `true` if nothing was changed, and this is what would be; otherwise it is not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dry_run: Option<bool>,
+}
+
+/// Which grant software is given by. What is not said is the field's default.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it describes what `refit_protocol::grant` reads")]
+pub(crate) struct GrantPolicy {
+    /// `presigned` (the default) or `credential`.
+    #[schema(pattern = "^(presigned|credential)$")]
+    kind: Option<String>,
+    /// What a pre-signed URL is bound to: `time` (the default), `address` or `device`.
+    #[schema(pattern = "^(time|address|device)$")]
+    strength: Option<String>,
+    /// How long it is good, in seconds; by itself as long as the artifact takes on a slow link.
+    #[schema(minimum = 1, maximum = 31_622_400)]
+    lifetime: Option<u32>,
+    /// Which network strength `address` is bound to: `seen` (the default), or one as `203.0.113.0/24`.
+    network: Option<String>,
+    /// What follows when it cannot be bound so: `stop` (the default), `time` or `credential`.
+    #[schema(pattern = "^(stop|time|credential)$")]
+    fallback: Option<String>,
+    /// What it must be bound to at the least, the fallback included.
+    #[schema(pattern = "^(time|address|device)$")]
+    min_strength: Option<String>,
 }
 
 /// One thing that stands between a device and its software.
@@ -154,13 +182,22 @@ impl Blocker {
                  larger packets, or be given less other state"
                     .into()
             }
+            ("sent", Presence::Ungranted(why)) => why.sentence().into(),
             (
                 _,
-                Presence::Away | Presence::Connected | Presence::Reachable | Presence::Narrow,
+                Presence::Away
+                | Presence::Connected
+                | Presence::Reachable
+                | Presence::Narrow
+                | Presence::Ungranted(_),
             ) => blocker.sentence,
         };
+        let rule = match (blocker.rule, presence) {
+            ("sent", Presence::Ungranted(_)) => "ungranted",
+            (rule, _) => rule,
+        };
         Self {
-            rule: blocker.rule,
+            rule,
             sentence,
             source: "server",
             as_of: rfc3339(now),
@@ -179,7 +216,10 @@ impl Device {
     pub(crate) fn of(id: &str, stored: &Stored, beside: Beside, releases: &Releases) -> Self {
         let record = &stored.record;
         let software = |url: Option<&str>| url.map(|url| Software::of(url, releases));
-        let is_reachable = matches!(beside.presence, Presence::Reachable | Presence::Narrow);
+        let is_reachable = matches!(
+            beside.presence,
+            Presence::Reachable | Presence::Narrow | Presence::Ungranted(_)
+        );
         let blockers = why(record, is_reachable);
         Self {
             id: id.into(),
@@ -191,6 +231,7 @@ impl Device {
             reported_software: software(record.reported_software()),
             converged: !software_differs(record),
             held: record.held,
+            grant: record.grant,
             job: record
                 .job
                 .as_ref()

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use refit_protocol::grant::GrantPolicy;
 use refit_protocol::job::{JobId, Progress, Status};
 use refit_protocol::time::Timestamp;
 use refit_replica::record::{Failures, Job, PastJob, Record, Stage, Withheld};
@@ -61,6 +62,9 @@ pub(super) struct Control<'a> {
     failures: Vec<(Cow<'a, str>, u8)>,
     #[serde(rename = "h", default, skip_serializing_if = "is_false")]
     held: bool,
+    /// In the words of the wire.
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    grant: Option<GrantPolicy>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -138,6 +142,7 @@ impl<'a> Control<'a> {
                 .map(|f| (Cow::from(&f.software_url), f.count))
                 .collect(),
             held: record.held,
+            grant: record.grant,
         };
         (control != Self::default()).then_some(control)
     }
@@ -159,6 +164,7 @@ impl<'a> Control<'a> {
             })
             .collect();
         record.held = self.held;
+        record.grant = self.grant;
         Ok(())
     }
 
@@ -306,6 +312,20 @@ mod tests {
             Stage::Sent { at: Timestamp(3) }
         );
         assert!(record.held);
+        assert_eq!(record.grant, None);
+        let again = serde_json::to_string(&Control::of(&record).unwrap()).unwrap();
+        assert_eq!(again, stored);
+    }
+
+    #[test]
+    fn a_grant_is_stored_in_the_words_of_the_wire() {
+        let stored = r#"{"g":{"kind":"presigned","strength":"address","lifetime":60,"network":"203.0.113.0/24","fallback":"time"}}"#;
+        let mut record = Record::default();
+        serde_json::from_str::<Control<'_>>(stored)
+            .unwrap()
+            .fill(&mut record)
+            .unwrap();
+        assert_eq!(record.grant.unwrap().lifetime, Some(60));
         let again = serde_json::to_string(&Control::of(&record).unwrap()).unwrap();
         assert_eq!(again, stored);
     }

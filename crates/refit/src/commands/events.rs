@@ -30,6 +30,25 @@ pub(crate) fn run(arguments: &Arguments, client: &Client, output: Output) -> Res
     }
 }
 
+fn grant(kind: &str, event: &Value) -> String {
+    let mut line = kind.replace('.', " ");
+    for (before, name) in [
+        (" ", "grant"),
+        (" of strength ", "strength"),
+        (" for job ", "jobID"),
+    ] {
+        if let Some(text) = text(event, name) {
+            line.push_str(before);
+            line.push_str(&text);
+        }
+    }
+    if let Some(reason) = text(event, "reason") {
+        line.push_str(": ");
+        line.push_str(&reason);
+    }
+    line
+}
+
 fn line(event: &Value) -> String {
     let at = text(event, "at").unwrap_or_default();
     let at = at.split_once('T').map_or(at.as_str(), |(_, time)| time);
@@ -61,6 +80,7 @@ fn line(event: &Value) -> String {
             "the server's clock jumped by {} ms; no timer moves",
             event["milliseconds"]
         ),
+        "grant.minted" | "grant.used" | "grant.refused" | "grant.withheld" => grant(&kind, event),
         "release.added" | "release.removed" => {
             format!(
                 "{} {}@{}",

@@ -1,0 +1,78 @@
+//! Who is at the other end of a request: from where it comes, and with which certificate.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use refit_depot::grant::Asker;
+use refit_depot::grant::credential::Certificate;
+use refit_protocol::device_id::DeviceId;
+
+use super::App;
+use crate::forwarded::origin;
+
+/// The other end of the connection, as the listener saw it. It is put into the extensions of each request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RemoteAddress(pub(crate) SocketAddr);
+
+/// The device whose certificate a connection was opened with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bearer {
+    pub(crate) device: DeviceId,
+    pub(crate) thumbprint: [u8; 32],
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origin {
+    /// From where: behind trusted proxies, as they say it.
+    pub(crate) address: Option<IpAddr>,
+    /// With which device's certificate, if with one.
+    pub(crate) certificate: Option<Bearer>,
+}
+
+impl Origin {
+    /// Returns what of it counts for a grant.
+    pub(crate) fn asker(&self) -> Asker<'_> {
+        Asker {
+            address: self.address,
+            certificate: self.certificate.as_ref().map(|bearer| Certificate {
+                device: &bearer.device,
+                thumbprint: &bearer.thumbprint,
+            }),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Origin {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+        let remote = parts.extensions.get::<RemoteAddress>();
+        let address = remote.and_then(|remote| address(app, remote.0.ip(), &parts.headers));
+        Ok(Self {
+            address,
+            certificate: None,
+        })
+    }
+}
+
+fn address(app: &App, connection: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+    let values = |name: header::HeaderName| -> Vec<Vec<u8>> {
+        let values = headers.get_all(name).iter();
+        values.map(|value| value.as_bytes().to_vec()).collect()
+    };
+    let forwarded = values(header::FORWARDED);
+    let x_forwarded_for = values(header::HeaderName::from_static("x-forwarded-for"));
+    let forwarded: Vec<&[u8]> = forwarded.iter().map(Vec::as_slice).collect();
+    let x_forwarded_for: Vec<&[u8]> = x_forwarded_for.iter().map(Vec::as_slice).collect();
+    origin(
+        connection,
+        &forwarded,
+        &x_forwarded_for,
+        &app.trusted_proxies,
+    )
+}
