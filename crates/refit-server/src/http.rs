@@ -115,7 +115,13 @@ impl Default for Limits {
     info(
         title = "Refit",
         description = "Software updates for device fleets. Every answer that is not a success is a problem document \
-                       (RFC 9457) with a stable `code`. Clients must ignore fields that they do not know.",
+                       (RFC 9457) with a stable `code`. Clients must ignore fields that they do not know.\n\n\
+                       Lists come in pages: `nextCursor`, and `Link: rel=next`; a cursor is signed, and good for its list and \
+                       filter alone. Changes of a record demand `If-Match` with its ETag, or `*` for any version (428, 412). \
+                       Changes take `Idempotency-Key`: the same request under the same key within 24 hours, also after a \
+                       restart of the server, is done once and answered the same, marked `Idempotency-Replayed: true`; 4,096 \
+                       answers of a caller are kept, but none that says to try again (401, 403, 408, 429, 5xx). Changes take \
+                       `dryRun=true`: the answer is that of the change, and nothing is changed.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
         contact(),
     ),

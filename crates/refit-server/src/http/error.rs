@@ -339,7 +339,13 @@ pub(crate) fn render(mut response: Response<Body>, request: &str) -> Response<Bo
         HeaderValue::from_static("application/problem+json"),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.extend(problem.headers);
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        // Whoever refuses knows better, or it is a moment.
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    for (name, value) in problem.headers {
+        headers.insert(name, value);
+    }
     *response.body_mut() = body.into();
     response
 }
@@ -372,6 +378,15 @@ mod tests {
                 "application/problem+json"
             );
         }
+    }
+
+    #[test]
+    fn whoever_asks_too_much_is_told_when_to_ask_again() {
+        let refused = |problem: Problem| render(problem.into_response(), "r");
+        let plain = refused(Problem::new(Kind::TooMany, ""));
+        assert_eq!(plain.headers()[header::RETRY_AFTER], "1");
+        let later = Problem::new(Kind::TooMany, "").header(header::RETRY_AFTER, "10");
+        assert_eq!(refused(later).headers()[header::RETRY_AFTER], "10");
     }
 
     #[test]
