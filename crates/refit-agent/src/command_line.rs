@@ -4,7 +4,7 @@ use crate::config::Settings;
 use crate::driver::Start;
 use crate::enrol::{Order, TokenFrom};
 use crate::http::route::Origin;
-use crate::link::Server;
+use crate::link::{Server, Via};
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 use refit_protocol::device_id::DeviceId;
 use std::ffi::OsString;
@@ -35,6 +35,8 @@ enrol, once:
 
 run:
   --config FILE      settings in TOML; see the configuration reference
+  --link LINK        mqtt, a connection that stands, or poll, questions over HTTPS when the
+                     server says; mqtt if it is not given
   --server URL, --id ID, --mqtt HOST:PORT
                      a server that runs with --dev, for a device without an identity
 
@@ -70,6 +72,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, Stri
             Long("id") => typed.id = Some(text(&mut parser)?),
             Long("root") => typed.root = Some(path(&mut parser)?),
             Long("config") => typed.config = Some(path(&mut parser)?),
+            Long("link") => typed.via = Some(via(&text(&mut parser)?)?),
             Long("token") => typed.token = Some(Zeroizing::new(text(&mut parser)?)),
             Long("attr") => typed.attributes.push(text(&mut parser)?),
             Long("certificate") => typed.certificate = Some(path(&mut parser)?),
@@ -102,6 +105,7 @@ struct Typed {
     id: Option<String>,
     root: Option<PathBuf>,
     config: Option<PathBuf>,
+    via: Option<Via>,
     token: Option<Zeroizing<String>>,
     attributes: Vec<String>,
     certificate: Option<PathBuf>,
@@ -126,6 +130,12 @@ impl Typed {
             (None, Some(url)) => Some(Server::Http(dev_url(url)?)),
             (None, None) => None,
         };
+        let via = self.via.unwrap_or_default();
+        if via == Via::Poll && matches!(server, Some(Server::Mqtt(_))) {
+            return Err(
+                "--link poll needs --server URL, not --mqtt; see refit-agent --help".into(),
+            );
+        }
         if server.is_some() && self.id.is_none() {
             return Err(missing("--id ID"));
         }
@@ -141,6 +151,7 @@ impl Typed {
         Ok(Start {
             device: self.id.as_deref().map(device).transpose()?,
             server,
+            via,
             root: self.root.unwrap_or_else(|| USUAL_ROOT.into()),
             settings,
         })
@@ -150,6 +161,7 @@ impl Typed {
         let foreign = [
             (self.mqtt.is_some(), "--mqtt"),
             (self.config.is_some(), "--config"),
+            (self.via.is_some(), "--link"),
         ];
         only(foreign, "run")?;
         let token = match self.token {
@@ -182,6 +194,16 @@ impl Typed {
             trust: self.trust,
             again: self.again,
         })
+    }
+}
+
+fn via(word: &str) -> Result<Via, String> {
+    match word {
+        "mqtt" => Ok(Via::Mqtt),
+        "poll" => Ok(Via::Poll),
+        _ => Err(format!(
+            "{word:?} is no link: give --link mqtt or --link poll"
+        )),
     }
 }
 
@@ -312,6 +334,8 @@ mod tests {
                 "run --server http://h --id a/b --root /r",
                 "give another --id",
             ),
+            ("run --link pigeon", "give --link mqtt or --link poll"),
+            ("run --link poll --mqtt h --id x", "needs --server URL"),
             ("run --token x", "--token belongs to refit-agent enrol"),
             ("enrol --token x", "--server URL is missing"),
             (

@@ -16,7 +16,7 @@ use crate::config::Settings;
 use crate::files::{Files, Real};
 use crate::installer::{Installer, Tree};
 use crate::journal::{Entry, Journal};
-use crate::link::{Event, Kind, Order, Orders, Server};
+use crate::link::{Event, Kind, Order, Orders, Server, Via};
 use crate::machine::effect::{Effect, Facts};
 use crate::machine::input::Input;
 use crate::machine::state::{Policy, State};
@@ -48,6 +48,8 @@ pub struct Start {
     pub device: Option<DeviceId>,
     /// Where the server is; if it is not said, the identity says it.
     pub server: Option<Server>,
+    /// How it speaks with the server.
+    pub via: Via,
     /// The folder that the agent owns.
     pub root: PathBuf,
     /// The configuration file.

@@ -80,6 +80,8 @@ pub struct Reply {
     pub status: u16,
     /// `Retry-After`, in seconds.
     pub retry_after: Option<u64>,
+    /// `ETag`.
+    pub entity_tag: Option<String>,
     /// The document.
     pub body: Vec<u8>,
 }
@@ -130,16 +132,32 @@ impl Client {
 
     /// Returns a small document.
     pub fn document(&self, url: &str) -> Result<Reply, String> {
-        reply(self.get_from(url, &[], Voucher::World)?)
+        self.ask(url, &[])
+    }
+
+    /// Returns a small document, asked for with these headers.
+    pub fn ask(&self, url: &str, headers: &[(HeaderName, String)]) -> Result<Reply, String> {
+        reply(self.get_from(url, headers, Voucher::World)?)
     }
 
     /// Posts a small document, and returns the answer. It is not sent on elsewhere.
     pub fn post(&self, url: &str, document: String) -> Result<Reply, String> {
+        self.post_with(url, document, &[])
+    }
+
+    /// The same, with these headers.
+    pub fn post_with(
+        &self,
+        url: &str,
+        document: String,
+        headers: &[(HeaderName, String)],
+    ) -> Result<Reply, String> {
         let agent = agent(self.usual(&origin(url)?), DefaultResolver::default());
-        let request = Request::post(url)
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(document)
-            .map_err(|_| BAD_URL)?;
+        let mut request = Request::post(url).header(header::CONTENT_TYPE, "application/json");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(document).map_err(|_| BAD_URL)?;
         reply(agent.run(request).map_err(|e| without_url(&e))?)
     }
 
@@ -342,6 +360,7 @@ fn reply(answer: Response<Body>) -> Result<Reply, String> {
     Ok(Reply {
         status: answer.status().as_u16(),
         retry_after: retry_after(answer.headers()),
+        entity_tag: value(answer.headers(), &header::ETAG),
         body: answer
             .into_body()
             .into_with_config()

@@ -3,6 +3,7 @@
 
 pub mod back_off;
 pub mod mqtt;
+pub mod poll;
 mod secure;
 
 use crate::http::Client;
@@ -63,6 +64,16 @@ pub enum Server {
     Http(String),
     /// The MQTT address of one that runs with `--dev`.
     Mqtt(String),
+}
+
+/// How the device speaks with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Via {
+    /// A connection that stands, over MQTT.
+    #[default]
+    Mqtt,
+    /// Questions over HTTP, when the server says.
+    Poll,
 }
 
 /// A byte stream that can be waited for.

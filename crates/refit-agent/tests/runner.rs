@@ -22,6 +22,7 @@ mod link_tls;
 mod outside;
 mod packed;
 mod pki;
+mod poll;
 mod power_cut;
 mod program;
 mod reference;

@@ -9,7 +9,7 @@ use crate::hands::Hands;
 use crate::health::HealthCommand;
 use crate::installer::Tree;
 use crate::link::back_off::first;
-use crate::link::{self, Orders};
+use crate::link::{self, Orders, Via, poll};
 use crate::machine::effect::Effect;
 use crate::machine::state::Chance;
 use std::io::{Read, Write};
@@ -32,6 +32,7 @@ pub(super) fn start_link(start: &Start, who: &Who, news: Sender<News>) -> Result
     let (give, inbox) = link::orders().map_err(|e| format!("no queue for the link: {e}"))?;
     let (sender, closed) = channel();
     let (device, server) = (who.device.clone(), who.server.clone());
+    let (via, client) = (start.via, who.client.clone());
     let mut chance = Chance {
         seed: seed()?,
         drawn: 0,
@@ -41,7 +42,14 @@ pub(super) fn start_link(start: &Start, who: &Who, news: Sender<News>) -> Result
     thread::spawn(move || {
         let mut say = |event| drop(news.send(News::Link(event)));
         let mut draw = |end| chance.below(end);
-        link::keep(device.as_str(), &server, first, &inbox, &mut draw, &mut say);
+        let device = device.as_str();
+        match via {
+            Via::Mqtt => link::keep(device, &server, first, &inbox, &mut draw, &mut say),
+            Via::Poll => {
+                let to = (&server, &client);
+                poll::keep(device, to, first, &inbox, &mut draw, &mut say);
+            }
+        }
         sender.send(())
     });
     Ok(Link { give, closed })
