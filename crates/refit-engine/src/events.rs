@@ -50,6 +50,8 @@ pub enum EventKind {
     },
     /// A grant was minted, used, refused or withheld.
     Grant(Box<GrantEvent>),
+    /// Who a device is has changed.
+    Identity(IdentityAct),
     /// A release was added.
     ReleaseAdded {
         /// The name of the software.
@@ -90,6 +92,25 @@ pub enum GrantAct {
     Used,
     /// It was refused for this reason; told once a job and reason.
     Refused(&'static str),
+}
+
+/// What happened to the identity of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityAct {
+    /// It got its first certificate, or the first of a new key.
+    Enrolled,
+    /// It got another certificate over an earlier one.
+    Renewed,
+    /// One of its certificates was renewed to two keys; both are held.
+    Cloned,
+    /// It was revoked.
+    Revoked,
+    /// It was taken out of service.
+    Retired,
+    /// An operator allowed it one new key.
+    KeyAllowed,
+    /// It was removed.
+    Removed,
 }
 
 /// The feed.

@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use refit_depot::depot::Depot;
 use refit_depot::grant::Grants;
 use refit_depot::grant::ring::KeyRing;
 use refit_engine::driver::{Engine, Parts};
+use refit_engine::fleet::Fleet;
 use refit_engine::releases::Releases;
 use refit_engine::shard::Settings;
 use refit_mqtt::identity::DevGate;
@@ -28,6 +29,10 @@ use crate::counters::Counters;
 use crate::cursor::{self, Cursors};
 use crate::granting::Granting;
 use crate::http::{self, App, Limits, connection};
+use crate::identity::Identities;
+use crate::identity::authority::{self, Authority};
+use crate::identity::enrol::Office;
+use crate::identity::throttle::Throttle;
 use crate::operator::{self, Operator};
 use crate::places::{Places, TOKEN_FILE};
 use crate::readers::Readers;
@@ -64,6 +69,8 @@ impl Server {
         let granting = Granting::new(Arc::clone(&grants), config.grant.clone(), !config.dev);
         let granting = Arc::new(granting);
         let engine = start_engine(&config, &kept.store, &kept.releases, &granting)?;
+        let (authority, identities) = (Arc::clone(&kept.authority), Arc::clone(&kept.identities));
+        let office = office(&kept.store, engine.fleet(), authority, identities)?;
         let mqtt = endpoint(config.mqtt, &engine, &kept.token)?;
         let places = Places {
             api,
@@ -87,6 +94,8 @@ impl Server {
             granting,
             trusted_proxies: config.trusted_proxies,
             operator: Operator::of(&kept.token),
+            office,
+            enrolments: Throttle::new(Instant::now()),
             cursors: kept.cursors,
             mqtt: mqtt.figures(),
             counters: Arc::clone(&counters),
@@ -191,6 +200,20 @@ fn start_engine(
     })
 }
 
+fn office(
+    store: &Arc<dyn Store>,
+    fleet: &Fleet,
+    authority: Arc<Authority>,
+    identities: Arc<Identities>,
+) -> Result<Arc<Office>, StartError> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|error| {
+        StartError::data(Path::new("the system's randomness"))(io::Error::other(error))
+    })?;
+    let office = Office::new(Arc::clone(store), fleet.clone(), authority, identities, key);
+    Ok(Arc::new(office))
+}
+
 fn endpoint(at: SocketAddr, engine: &Engine, token: &str) -> Result<Endpoint, StartError> {
     let parts = listener::Parts {
         fleet: engine.fleet().clone(),
@@ -212,6 +235,8 @@ struct Kept {
     /// The operator's token, until everybody who checks it has its hash.
     token: String,
     releases: Arc<Releases>,
+    authority: Arc<Authority>,
+    identities: Arc<Identities>,
 }
 
 impl Kept {
@@ -225,7 +250,11 @@ impl Kept {
         for release in store.reader()?.releases()? {
             releases.add(release.software);
         }
+        let authority = Authority::open(data, &*store, wall::now())?;
+        let identities = Identities::new(store.reader()?.barred()?);
         Ok(Self {
+            authority: Arc::new(authority),
+            identities: Arc::new(identities),
             store,
             store_broken,
             depot: Depot::open(&data.join("depot"))?,
@@ -313,6 +342,9 @@ pub enum StartError {
     /// The key of cursors cannot be had.
     #[error("failed to {0}")]
     Cursors(#[from] cursor::Error),
+    /// The fleet's CA cannot be had.
+    #[error("{0}")]
+    Authority(#[from] authority::Error),
     /// The operator's token cannot be had.
     #[error("{0}")]
     Operator(#[from] operator::Error),

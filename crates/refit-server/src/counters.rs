@@ -24,6 +24,8 @@ pub(crate) struct Counters {
     pub(crate) sent_bytes: AtomicU64,
     pub(crate) received_bytes: AtomicU64,
     pub(crate) connections: AtomicU64,
+    /// Requests for certificates that were put off.
+    throttled: AtomicU64,
 }
 
 impl Counters {
@@ -39,6 +41,14 @@ impl Counters {
             .map(|counter| counter.load(Relaxed))
             .enumerate()
             .skip(2)
+    }
+
+    pub(crate) fn throttled(&self) {
+        self.throttled.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn put_off(&self) -> u64 {
+        self.throttled.load(Relaxed)
     }
 
     pub(crate) fn download(&self, came_to: Download) {

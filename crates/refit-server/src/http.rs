@@ -5,8 +5,10 @@ mod ask;
 mod bootstrap;
 pub(crate) mod connection;
 mod devices;
+mod enrolment;
 pub(crate) mod error;
 mod events;
+mod identity;
 mod jobs;
 mod once;
 mod origin;
@@ -23,7 +25,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 use refit_depot::depot::Depot;
 use refit_depot::grant::Grants;
 use refit_engine::driver::Figures;
@@ -40,6 +42,8 @@ use utoipa_axum::routes;
 use crate::counters::Counters;
 use crate::cursor::Cursors;
 use crate::granting::Granting;
+use crate::identity::enrol::Office;
+use crate::identity::throttle::Throttle;
 use crate::operator::Operator;
 use crate::places::Places;
 use crate::readers::Readers;
@@ -70,6 +74,8 @@ pub(crate) struct App {
     pub(crate) granting: Arc<Granting>,
     pub(crate) trusted_proxies: Vec<Cidr>,
     pub(crate) operator: Operator,
+    pub(crate) office: Arc<Office>,
+    pub(crate) enrolments: Throttle,
     pub(crate) cursors: Cursors,
     pub(crate) counters: Arc<Counters>,
     pub(crate) places: Places,
@@ -160,6 +166,13 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(releases::list, releases::upload::add))
         .routes(routes!(releases::show, releases::remove))
         .routes(routes!(events::follow))
+        .routes(routes!(identity::list, identity::make))
+        .routes(routes!(identity::revoke_claim))
+        .routes(routes!(identity::import::import))
+        .routes(routes!(identity::show))
+        .routes(routes!(identity::revoke))
+        .routes(routes!(identity::retire))
+        .routes(routes!(identity::re_enrol))
 }
 
 /// Says of each operation that changes something that it takes a key.
@@ -217,6 +230,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     api.route(DESCRIPTION, document)
         .route("/depot/sha256/{digest}", get(artifacts::download))
         .route("/device/v1/bootstrap", get(bootstrap::bootstrap))
+        .route("/device/v1/enrol", post(enrolment::enrol))
+        .route("/device/v1/renew", post(enrolment::renew))
+        .route("/device/v1/renew/expired", post(enrolment::renew_expired))
+        .route("/device/v1/nonce", get(enrolment::nonce))
+        .route("/device/v1/trust", get(enrolment::trust))
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics))

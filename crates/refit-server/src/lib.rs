@@ -22,6 +22,7 @@ pub mod forwarded;
 mod granting;
 mod health;
 pub mod http;
+pub mod identity;
 mod metrics;
 pub mod operator;
 pub mod places;

@@ -21,11 +21,24 @@ pub(crate) struct Figures<'a> {
     pub(crate) stats: &'a Stats,
     pub(crate) counters: &'a Counters,
     pub(crate) grants: &'a crate::granting::Figures,
+    pub(crate) trust: Trust,
     pub(crate) mqtt: &'a refit_mqtt::figures::Figures,
     pub(crate) connected: u64,
     pub(crate) deltas: u64,
     pub(crate) followers: usize,
     pub(crate) ready: bool,
+}
+
+/// What is shown of identities.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Trust {
+    /// Seconds until the issuer's certificate expires, and until the first of the trusted roots does.
+    pub(crate) issuer_s: i64,
+    pub(crate) root_s: i64,
+    /// The number of the trust bundle.
+    pub(crate) bundle: u64,
+    /// Barred devices, and barred certificates of other devices.
+    pub(crate) barred: (usize, usize),
 }
 
 /// Writes everything.
@@ -48,6 +61,7 @@ pub(crate) fn write(figures: &Figures<'_>) -> String {
     store(&mut page, figures.stats);
     messages(&mut page, figures.mqtt);
     requests(&mut page, figures);
+    identities(&mut page, figures);
     page.text
 }
 
@@ -307,6 +321,45 @@ fn grants(page: &mut Page, figures: &crate::granting::Figures) {
     }
 }
 
+fn identities(page: &mut Page, figures: &Figures<'_>) {
+    let trust = &figures.trust;
+    page.family(
+        "refit_certificate_expiry_seconds",
+        "gauge",
+        "Seconds until a certificate of the fleet's CA expires; alert at 90, 30 and 7 days.",
+    );
+    for (of, seconds) in [("issuer", trust.issuer_s), ("root", trust.root_s)] {
+        page.value(
+            "refit_certificate_expiry_seconds",
+            &[("certificate", of)],
+            seconds,
+        );
+    }
+    page.family(
+        "refit_trust_bundle_number",
+        "gauge",
+        "The number of the trust bundle that devices should hold.",
+    );
+    page.value("refit_trust_bundle_number", &[], trust.bundle);
+    page.family(
+        "refit_barred",
+        "gauge",
+        "Devices that are revoked, retired or held as cloned, and revoked certificates of others.",
+    );
+    page.value("refit_barred", &[("kind", "device")], trust.barred.0);
+    page.value("refit_barred", &[("kind", "certificate")], trust.barred.1);
+    page.family(
+        "refit_enrolment_put_off_total",
+        "counter",
+        "Requests for certificates that were put off, because too many came at a time.",
+    );
+    page.value(
+        "refit_enrolment_put_off_total",
+        &[],
+        figures.counters.put_off(),
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,6 +371,7 @@ mod tests {
             stats: &Stats::default(),
             counters: &Counters::default(),
             grants: &crate::granting::Figures::default(),
+            trust: Trust::default(),
             mqtt: &refit_mqtt::figures::Figures::default(),
             connected: 3,
             deltas: 0,

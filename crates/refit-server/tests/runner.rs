@@ -10,6 +10,8 @@ mod downloads;
 #[cfg(test)]
 mod dry;
 #[cfg(test)]
+mod enrolling;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod grants;

@@ -151,6 +151,18 @@ pub(crate) fn device(text: &str) -> Result<DeviceId, Problem> {
 
 /// Reads a JSON object as strictly as an update is read.
 pub(crate) async fn object(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, Problem> {
+    is_json(headers)?;
+    let bytes = bytes(body).await?;
+    document::parse_object(&bytes).map_err(|why| {
+        Problem::new(
+            Kind::BadBody,
+            format!("the body is not a JSON object that can be taken: {why}"),
+        )
+    })
+}
+
+/// Checks that a body says that it is JSON, if it says anything.
+pub(crate) fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
     if let Some(kind) = headers.get(header::CONTENT_TYPE) {
         let kind = kind
             .as_bytes()
@@ -168,23 +180,22 @@ pub(crate) async fn object(headers: &HeaderMap, body: Body) -> Result<Map<String
             ));
         }
     }
-    let bytes = bytes(body).await?;
-    document::parse_object(&bytes).map_err(|why| {
-        Problem::new(
-            Kind::BadBody,
-            format!("the body is not a JSON object that can be taken: {why}"),
-        )
-    })
+    Ok(())
 }
 
 /// Reads a body of the size that an update may have.
 pub(crate) async fn bytes(body: Body) -> Result<Bytes, Problem> {
-    let read = Limited::new(body, UPDATE_BYTES_MAX).collect();
+    bytes_up_to(body, UPDATE_BYTES_MAX).await
+}
+
+/// Reads a body of at most this many bytes.
+pub(crate) async fn bytes_up_to(body: Body, most: usize) -> Result<Bytes, Problem> {
+    let read = Limited::new(body, most).collect();
     match tokio::time::timeout(BODY_PAUSE_MAX, read).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Problem::new(
             Kind::TooLarge,
-            format!("a body here has at most {UPDATE_BYTES_MAX} bytes"),
+            format!("a body here has at most {most} bytes"),
         )),
         Ok(Err(error)) => Err(Problem::new(
             Kind::BadBody,

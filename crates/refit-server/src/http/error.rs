@@ -23,6 +23,11 @@ pub(crate) enum Kind {
     Unauthenticated,
     Forbidden,
     GrantRefused,
+    EnrolmentRefused,
+    DeviceBarred,
+    CertificateNeeded,
+    BadCsr,
+    DeviceHasKey,
     NotFound,
     NoDevice,
     NoJob,
@@ -51,15 +56,19 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 33] = [
+    const ALL: [Self; 38] = [
         Self::BadRequest,
         Self::BadQuery,
         Self::BadCursor,
         Self::BadBody,
         Self::BadDeviceId,
+        Self::BadCsr,
         Self::Unauthenticated,
+        Self::CertificateNeeded,
         Self::Forbidden,
         Self::GrantRefused,
+        Self::EnrolmentRefused,
+        Self::DeviceBarred,
         Self::NotFound,
         Self::NoDevice,
         Self::NoJob,
@@ -68,6 +77,7 @@ impl Kind {
         Self::MethodNotAllowed,
         Self::TooSlow,
         Self::Conflict,
+        Self::DeviceHasKey,
         Self::ReleaseExists,
         Self::ReleaseDesired,
         Self::KeyInUse,
@@ -95,9 +105,17 @@ impl Kind {
             Self::BadCursor => (400, "bad_cursor", "The cursor is not one of this list"),
             Self::BadBody => (400, "bad_body", "The body is not understood"),
             Self::BadDeviceId => (400, "bad_device_id", "This is not a device ID"),
+            Self::BadCsr => (400, "bad_csr", "The signing request is not taken"),
+            Self::CertificateNeeded => (
+                401,
+                "certificate_needed",
+                "The device's certificate is needed",
+            ),
             Self::Unauthenticated => (401, "unauthenticated", "A valid token is needed"),
             Self::Forbidden => (403, "forbidden", "This is not allowed"),
             Self::GrantRefused => (403, "grant_refused", "The download is not granted"),
+            Self::EnrolmentRefused => (403, "enrolment_refused", "The device is not enrolled"),
+            Self::DeviceBarred => (403, "device_barred", "The device is not let in"),
             Self::NotFound => (404, "not_found", "There is nothing here"),
             Self::NoDevice => (404, "device_not_found", "There is no such device"),
             Self::NoJob => (404, "job_not_found", "There is no such job"),
@@ -106,6 +124,7 @@ impl Kind {
             Self::MethodNotAllowed => (405, "method_not_allowed", "The method is not for this"),
             Self::TooSlow => (408, "too_slow", "The request did not arrive in time"),
             Self::Conflict => (409, "conflict", "It is not in the state for this"),
+            Self::DeviceHasKey => (409, "device_has_key", "The device has a key"),
             Self::ReleaseExists => (409, "release_exists", "The release has other bytes"),
             Self::ReleaseDesired => (409, "release_desired", "A device desires the release"),
             Self::KeyInUse => (
@@ -220,6 +239,11 @@ impl Problem {
     pub(crate) fn now(mut self, kind: Kind) -> Self {
         self.kind = kind;
         self
+    }
+
+    /// Returns what is wrong with this request.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// Adds a member for programs.

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use refit_engine::events::{self, EventKind, Following, GrantAct, GrantEvent, Since};
+use refit_engine::events::{self, EventKind, Following, GrantAct, GrantEvent, IdentityAct, Since};
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::grant::{GrantKind, Strength};
 use refit_replica::record::JobEntry;
@@ -195,6 +195,18 @@ fn told(app: &App, event: &events::Event) -> (&'static str, Value) {
             ("clock.jumped", json!({ "milliseconds": milliseconds }))
         }
         EventKind::Grant(grant) => grant_told(grant),
+        EventKind::Identity(act) => (
+            match act {
+                IdentityAct::Enrolled => "device.enrolled",
+                IdentityAct::Renewed => "device.renewed",
+                IdentityAct::Cloned => "device.cloned",
+                IdentityAct::Revoked => "device.revoked",
+                IdentityAct::Retired => "device.retired",
+                IdentityAct::KeyAllowed => "device.keyAllowed",
+                IdentityAct::Removed => "device.removed",
+            },
+            json!({}),
+        ),
         EventKind::ReleaseAdded { name, version } => {
             ("release.added", json!({ "name": name, "version": version }))
         }

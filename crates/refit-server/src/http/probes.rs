@@ -14,7 +14,7 @@ use super::App;
 use super::ask::Query;
 use super::error::{Kind, Problem};
 use crate::health::{self, Check};
-use crate::metrics;
+use crate::{metrics, wall};
 
 /// Says that the process turns.
 pub(crate) async fn live() -> &'static str {
@@ -65,6 +65,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Pro
         stats: &app.store.stats(),
         counters: &app.counters,
         grants: &app.granting.figures,
+        trust: app.office.figures(wall::now()),
         mqtt: &app.mqtt,
         connected: app.figures.connected.load(Relaxed),
         deltas: app.figures.deltas.load(Relaxed),

@@ -1,0 +1,378 @@
+//! What operators do with identities: claim tokens, IDs known beforehand, and devices that are barred or let in anew.
+
+pub(crate) mod import;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use refit_engine::events::IdentityAct;
+use refit_identity::IdPattern;
+use refit_protocol::claim::ClaimId;
+use refit_protocol::device_id::DeviceId;
+use refit_protocol::time::Timestamp;
+use refit_store::identity::{
+    CertificateRow, CertificateState, ClaimRow, IdentityChange, IdentityOutcome, IdentityRow,
+    Standing,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::App;
+use super::ask::{self, DevicePath};
+use super::enrolment::at_work;
+use super::error::{Kind, Problem};
+use super::show;
+use crate::identity::claims::new_claim;
+use crate::identity::enrol::{Office, audited};
+use crate::wall::{self, rfc3339};
+
+/// How long a claim token is good if nobody says, and at most, in seconds.
+const CLAIM_SECONDS: u64 = 7 * 86_400;
+const CLAIM_SECONDS_MAX: u64 = 366 * 86_400;
+
+/// For how many devices a claim token may be made.
+const CLAIM_DEVICES_MAX: u64 = 10_000_000;
+
+/// A claim token to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct NewClaim {
+    /// For how many devices; 1 if it is not given.
+    #[schema(minimum = 1, maximum = 10_000_000)]
+    devices: Option<u64>,
+    /// How long it is good, in seconds; a week if it is not given.
+    #[schema(minimum = 1, maximum = 31_622_400)]
+    expires_in_seconds: Option<u64>,
+    /// Which IDs it enrols: `*` is any run of characters, `?` any one. Any, if it is not given.
+    id_pattern: Option<String>,
+    /// What is known of the devices that it enrols.
+    #[schema(value_type = Option<Object>)]
+    attributes: Option<Map<String, Value>>,
+}
+
+/// A claim token, as it is shown.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClaimShown {
+    /// What it is spoken of by.
+    id: String,
+    /// For how many devices it was made.
+    devices: u64,
+    /// For how many more it is good.
+    left: u64,
+    /// Which IDs it enrols.
+    id_pattern: Option<String>,
+    /// What is known of the devices that it enrols.
+    #[schema(value_type = Object)]
+    attributes: Map<String, Value>,
+    /// When it was made.
+    created_at: String,
+    /// From when on it is no longer good.
+    expires_at: String,
+    /// When it was revoked.
+    revoked_at: Option<String>,
+    /// Whether a device can enrol with it now.
+    good: bool,
+}
+
+/// A claim token that was just made: the only time that its text is shown.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClaimMade {
+    #[serde(flatten)]
+    claim: ClaimShown,
+    /// The token. It is not kept and cannot be shown again.
+    token: String,
+}
+
+/// All claim tokens.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ClaimList {
+    items: Vec<ClaimShown>,
+}
+
+impl ClaimShown {
+    fn of(row: ClaimRow, now: Timestamp) -> Self {
+        Self {
+            good: row.revoked.is_none() && row.expires > now && row.left > 0,
+            id: row.id.to_string(),
+            devices: row.devices,
+            left: row.left,
+            id_pattern: row.pattern,
+            attributes: row.attributes,
+            created_at: rfc3339(row.created),
+            expires_at: rfc3339(row.expires),
+            revoked_at: row.revoked.map(rfc3339),
+        }
+    }
+}
+
+/// Makes a claim token. Its text is in the answer, and nowhere else.
+#[utoipa::path(post, operation_id = "makeEnrolmentToken", tag = "identity", path = "/api/v1/enrolment-tokens",
+    request_body = NewClaim, responses(
+    (status = 201, body = ClaimMade),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+    (status = 507, body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn make(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let object = Value::Object(ask::object(&headers, body).await?);
+    let asked: NewClaim = serde_json::from_value(object).map_err(|error| {
+        Problem::new(
+            Kind::Unprocessable,
+            format!("the body is not taken: {error}"),
+        )
+    })?;
+    let made = at_work(&app, move |office| made(office, asked, wall::now()));
+    let (token, row) = made.await?;
+    let answer = ClaimMade {
+        claim: ClaimShown::of(row, wall::now()),
+        token,
+    };
+    let no_store = [(header::CACHE_CONTROL, "no-store")];
+    Ok((StatusCode::CREATED, no_store, Json(answer)).into_response())
+}
+
+fn made(office: &Office, asked: NewClaim, now: Timestamp) -> Result<(String, ClaimRow), Problem> {
+    let unprocessable = |why: String| Problem::new(Kind::Unprocessable, why);
+    let devices = asked.devices.unwrap_or(1);
+    if !(1..=CLAIM_DEVICES_MAX).contains(&devices) {
+        return Err(unprocessable(format!(
+            "devices is 1 to {CLAIM_DEVICES_MAX}"
+        )));
+    }
+    let seconds = asked.expires_in_seconds.unwrap_or(CLAIM_SECONDS);
+    if !(1..=CLAIM_SECONDS_MAX).contains(&seconds) {
+        return Err(unprocessable(format!(
+            "expiresInSeconds is 1 to {CLAIM_SECONDS_MAX}"
+        )));
+    }
+    let pattern = asked.id_pattern.as_deref().map(IdPattern::parse);
+    let pattern = pattern
+        .transpose()
+        .map_err(|why| unprocessable(why.to_string()))?;
+    let expires = Timestamp(now.as_millis().saturating_add(seconds * 1000));
+    let (claim, row) = new_claim(
+        office.authority.presented(),
+        devices,
+        pattern.as_ref(),
+        asked.attributes.unwrap_or_default(),
+        (now, expires),
+    )?;
+    let target = format!("enrolment-token:{}", row.id);
+    let audit = audited("enrolment:write", target, "made", now);
+    match office.change(IdentityChange::AddClaim(row.clone()), Some(audit))? {
+        IdentityOutcome::Done => Ok((claim.to_text(), row)),
+        IdentityOutcome::TooMany => Err(Problem::new(
+            Kind::TooMany,
+            "there are too many claim tokens that are good: revoke some",
+        )),
+        _ => Err(Problem::internal("a claim token was not recorded")),
+    }
+}
+
+/// Lists all claim tokens, the newest first, without their secrets.
+#[utoipa::path(get, operation_id = "listEnrolmentTokens", tag = "identity", path = "/api/v1/enrolment-tokens", responses(
+    (status = 200, body = ClaimList),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<ClaimList>, Problem> {
+    let claims = app.readers.read(|reader| reader.claims()).await?;
+    let now = wall::now();
+    let items = claims.into_iter().map(|row| ClaimShown::of(row, now));
+    Ok(Json(ClaimList {
+        items: items.collect(),
+    }))
+}
+
+/// A claim token, in a path.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it describes what `Path` reads")]
+pub(crate) struct ClaimPath {
+    /// What the token is spoken of by.
+    #[param(pattern = "^[0-9a-f]{16}$")]
+    id: String,
+}
+
+/// Revokes a claim token. Devices that have enrolled with it stay.
+#[utoipa::path(delete, operation_id = "revokeEnrolmentToken", tag = "identity", path = "/api/v1/enrolment-tokens/{id}",
+    params(ClaimPath), responses(
+    (status = 204),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+    (status = 507, body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn revoke_claim(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let missing = move || {
+        Problem::new(
+            Kind::NotFound,
+            "there is no claim token of this ID that is not revoked; GET /api/v1/enrolment-tokens lists them",
+        )
+    };
+    let claim = ClaimId::parse(&id).ok_or_else(missing)?;
+    let revoked = at_work(&app, move |office| {
+        let at = wall::now();
+        let audit = audited(
+            "enrolment:write",
+            format!("enrolment-token:{claim}"),
+            "revoked",
+            at,
+        );
+        office.change(IdentityChange::RevokeClaim { id: claim, at }, Some(audit))
+    });
+    match revoked.await? {
+        IdentityOutcome::Done => Ok(StatusCode::NO_CONTENT),
+        _ => Err(missing()),
+    }
+}
+
+/// The identity of a device.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct IdentityShown {
+    /// The device.
+    #[serde(rename = "deviceID")]
+    device_id: String,
+    /// `registered`, `enrolled`, `revoked`, `retired` or `cloned`.
+    standing: &'static str,
+    /// Since when.
+    since: String,
+    /// Whether it may enrol once with a new key.
+    may_enrol_anew: bool,
+    /// What an operator said of it.
+    #[schema(value_type = Object)]
+    attributes: Map<String, Value>,
+    /// What it said of itself.
+    #[schema(value_type = Object)]
+    claimed: Map<String, Value>,
+    /// The claim token that it enrolled with.
+    enrolment_token: Option<String>,
+    /// Its certificates, the newest first.
+    certificates: Vec<CertificateShown>,
+}
+
+/// A certificate of a device.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CertificateShown {
+    /// The SHA-256 of its DER.
+    thumbprint: String,
+    /// Its serial number.
+    serial: String,
+    /// `active`, `superseded` or `revoked`.
+    state: &'static str,
+    /// Before this it is not good.
+    not_before: String,
+    /// After this it is not good.
+    not_after: String,
+}
+
+impl IdentityShown {
+    fn of(row: IdentityRow, certificates: Vec<CertificateRow>) -> Self {
+        Self {
+            device_id: row.device.to_string(),
+            standing: row.standing.word(),
+            since: rfc3339(row.since),
+            may_enrol_anew: row.may_rekey,
+            attributes: row.attributes,
+            claimed: row.claimed,
+            enrolment_token: row.claim.map(|id| id.to_string()),
+            certificates: certificates.iter().map(CertificateShown::of).collect(),
+        }
+    }
+}
+
+impl CertificateShown {
+    fn of(row: &CertificateRow) -> Self {
+        Self {
+            thumbprint: row.thumbprint.to_hex(),
+            serial: row.serial.iter().map(|b| format!("{b:02x}")).collect(),
+            state: match row.state {
+                CertificateState::Active => "active",
+                CertificateState::Superseded => "superseded",
+                CertificateState::Revoked => "revoked",
+            },
+            not_before: rfc3339(row.not_before),
+            not_after: rfc3339(row.not_after),
+        }
+    }
+}
+
+/// Shows the identity of a device: where it stands, and its certificates.
+#[utoipa::path(get, operation_id = "showIdentity", tag = "identity", path = "/api/v1/devices/{id}/identity",
+    params(DevicePath), responses(
+    (status = 200, body = IdentityShown),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<IdentityShown>, Problem> {
+    shown(&app, ask::device(&id)?).await
+}
+
+async fn shown(app: &Arc<App>, device: DeviceId) -> Result<Json<IdentityShown>, Problem> {
+    let asked = device.clone();
+    let read = app.readers.read(move |reader| {
+        let Some(identity) = reader.identity(&asked)? else {
+            return Ok(None);
+        };
+        Ok(Some((identity, reader.certificates_of(&asked)?)))
+    });
+    match read.await? {
+        Some((row, certificates)) => Ok(Json(IdentityShown::of(row, certificates))),
+        None => Err(unknown(&device)),
+    }
+}
+
+fn unknown(device: &DeviceId) -> Problem {
+    Problem::new(
+        Kind::NoDevice,
+        format!("{device} was neither registered nor enrolled"),
+    )
+}
+
+macro_rules! operations {
+    ($($(#[$doc:meta])* $name:ident, $id:literal, $path:literal, $act:expr;)*) => {$(
+        $(#[$doc])*
+        #[utoipa::path(post, operation_id = $id, tag = "identity", path = $path, params(DevicePath), responses(
+            (status = 200, body = IdentityShown),
+            (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+            (status = 507, body = show::Problem, content_type = "application/problem+json"),
+        ))]
+        pub(crate) async fn $name(
+            State(app): State<Arc<App>>,
+            Path(id): Path<String>,
+        ) -> Result<Json<IdentityShown>, Problem> {
+            let device = ask::device(&id)?;
+            let act: fn(&Office, &DeviceId, Timestamp) -> Result<(), Problem> = $act;
+            let at = device.clone();
+            at_work(&app, move |office| act(office, &at, wall::now())).await?;
+            shown(&app, device).await
+        }
+    )*};
+}
+
+operations! {
+    /// Revokes all certificates of a device, at once: its connection is cut, and nothing that it shows lets it in. An
+    /// ID that nobody knows yet is barred as well. To say it again changes nothing.
+    revoke, "revokeDevice", "/api/v1/devices/{id}/revoke",
+        |office, device, now| office.bar(device, Standing::Revoked, IdentityAct::Revoked, now);
+    /// Takes a device out of service: as revoking does, and it is shown as retired.
+    retire, "retireDevice", "/api/v1/devices/{id}/retire",
+        |office, device, now| office.bar(device, Standing::Retired, IdentityAct::Retired, now);
+    /// Allows a device one new key: it can enrol once more, with a claim token. What it has is good until then, unless
+    /// it is revoked, retired or held as cloned.
+    re_enrol, "allowNewKey", "/api/v1/devices/{id}/re-enrol", Office::allow_key;
+}
