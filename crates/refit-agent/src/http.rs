@@ -405,6 +405,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_strangers_redirect_reaches_nothing_of_the_device_itself() {
+        let inside = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        inside.set_nonblocking(true).unwrap();
+        let port = inside.local_addr().unwrap().port();
+        let tls = tls::client(Roots::Public(""), None).unwrap();
+        for host in [
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f.1",
+            "0",
+            "localhost",
+            "[::ffff:127.0.0.1]",
+        ] {
+            let url = format!("http://{host}:{port}/");
+            assert!(
+                get_once(&url, &[], false, Arc::clone(&tls), false).is_err(),
+                "{host}"
+            );
+            assert!(inside.accept().is_err(), "{host} was connected to");
+        }
+    }
+
+    #[test]
     fn content_range_is_read() {
         assert_eq!(content_range("bytes 5-9/10"), Some((5, Some(10))));
         assert_eq!(content_range("bytes 5-9/*"), Some((5, None)));

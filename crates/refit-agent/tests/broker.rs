@@ -16,6 +16,8 @@ pub(crate) fn wanted() -> bool {
 /// A running broker; it ends with this value.
 pub(crate) struct Broker {
     pub(crate) port: u16,
+    /// Where it speaks TLS, if it does.
+    pub(crate) secure: u16,
     home: TempDir,
     process: Child,
 }
@@ -35,16 +37,13 @@ impl Broker {
     pub(crate) fn start_with(certificates: Option<&Certificates>) -> Self {
         // Another program may take the port between the look and the start: then another is tried.
         for _ in 0..10 {
-            let port = TcpListener::bind("127.0.0.1:0")
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .port();
+            let (port, secure) = (free_port(), free_port());
             let home = TempDir::new().unwrap();
-            configure(&home, port, certificates);
+            configure(&home, port, secure, certificates);
             let process = launch(&home);
             let mut broker = Self {
                 port,
+                secure,
                 home,
                 process,
             };
@@ -69,10 +68,15 @@ impl Broker {
         assert!(self.answers(), "mosquitto does not start again");
     }
 
+    pub(crate) fn secure_address(&self) -> String {
+        format!("127.0.0.1:{}", self.secure)
+    }
+
     fn answers(&mut self) -> bool {
         let until = Instant::now() + Duration::from_secs(20);
         while Instant::now() < until && self.process.try_wait().unwrap().is_none() {
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+            let open = |port| TcpStream::connect(("127.0.0.1", port)).is_ok();
+            if open(self.port) && (!self.home.path().join("cafile").exists() || open(self.secure)) {
                 return true;
             }
             std::thread::yield_now();
@@ -81,7 +85,12 @@ impl Broker {
     }
 }
 
-fn configure(home: &TempDir, port: u16, certificates: Option<&Certificates>) {
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn configure(home: &TempDir, port: u16, secure: u16, certificates: Option<&Certificates>) {
     let path = home.path().join("mosquitto.conf");
     let mut file = std::fs::File::create(path).unwrap();
     writeln!(
@@ -93,7 +102,11 @@ fn configure(home: &TempDir, port: u16, certificates: Option<&Certificates>) {
         return;
     };
     // It drops to a user of its own, who must be able to read them.
-    writeln!(file, "user root\nrequire_certificate true").unwrap();
+    writeln!(
+        file,
+        "user root\nlistener {secure} 127.0.0.1\nrequire_certificate true"
+    )
+    .unwrap();
     for (name, text) in [
         ("cafile", &certificates.authority),
         ("certfile", &certificates.certificate),

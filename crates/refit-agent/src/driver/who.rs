@@ -1,12 +1,16 @@
 //! Who the agent is and where its server: by what was typed, or by the identity under its root.
 
 use super::Start;
+use super::log::say;
 use crate::files::Files;
 use crate::http::Client;
 use crate::identity::current::Current;
-use crate::identity::store::Store;
+use crate::identity::store::{NAME, Store};
 use crate::link::Server;
 use refit_protocol::device_id::DeviceId;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The answer.
@@ -53,13 +57,30 @@ pub(super) fn known(start: &Start, files: &dyn Files) -> Result<Who, String> {
     }
     let roots = match &start.settings.extra_roots {
         None => String::new(),
-        Some(path) => std::fs::read_to_string(path)
+        Some(path) => fs::read_to_string(path)
             .map_err(|e| format!("extra-roots: {} cannot be read: {e}", path.display()))?,
     };
+    guard(&start.root.join(NAME).join("key.pem"))?;
     let current = Arc::new(Current::new(identity, start.settings.depots.clone())?);
     Ok(Who {
         device,
         client: Client::of(Arc::clone(&current), &roots)?,
         server: Server::Enrolled(current),
     })
+}
+
+/// A key that others could read is theirs no more; to stop a device for it would leave it without help.
+fn guard(key: &Path) -> Result<(), String> {
+    let shown = key.display();
+    let failed = |e: std::io::Error| format!("{shown} cannot be guarded: {e}");
+    let mode = fs::metadata(key).map_err(failed)?.mode();
+    if mode & 0o077 != 0 {
+        fs::set_permissions(key, Permissions::from_mode(0o600)).map_err(failed)?;
+        say(&format!(
+            "{shown} could be read by others (mode {:o}); it is 600 again. If others were here, have an operator \
+             revoke this device, and enrol it again",
+            mode & 0o777
+        ));
+    }
+    Ok(())
 }
