@@ -22,6 +22,7 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// The longest token file that is read, in bytes.
@@ -29,6 +30,15 @@ const TOKEN_BYTES_MAX: u64 = 1024;
 
 /// The name of the token among a service's credentials (systemd's `LoadCredential=`).
 const CREDENTIAL: &str = "refit-token";
+
+/// How often a server is asked that has too much to do.
+const TRIES: u32 = 8;
+
+/// The longest wait that it can ask for, in seconds.
+const WAIT_S_MAX: u64 = 60;
+
+/// The first bound of what is added to that wait; it doubles.
+const JITTER_MS: u64 = 250;
 
 /// What was asked for.
 #[derive(Debug)]
@@ -155,16 +165,32 @@ fn ask(order: &Order, claim: Option<&Claim>, request: &Enrol) -> Result<Issued, 
     let server = &order.server;
     let client = Client::at(server, tls_for(order, claim)?)?;
     let url = format!("{server}/device/v1/enrol");
-    let reply = client
-        .post(&url, request.to_json())
-        .map_err(|e| format!("cannot enrol at {server}: {e}"))?;
-    match reply.status {
-        200 | 201 => Issued::parse(&reply.body),
-        _ => Err(format!(
-            "{server} refused the enrolment: {}",
-            reply.problem()
-        )),
+    for tried in 1.. {
+        let reply = client
+            .post(&url, request.to_json())
+            .map_err(|e| format!("cannot enrol at {server}: {e}"))?;
+        match reply.status {
+            200 | 201 => return Issued::parse(&reply.body),
+            429 | 503 if tried < TRIES => wait(reply.retry_after, tried)?,
+            _ => {
+                let problem = reply.problem();
+                return Err(format!("{server} refused the enrolment: {problem}"));
+            }
+        }
     }
+    Err("the server has too much to do".into())
+}
+
+/// Many devices enrol at once behind one address, and the server takes them one after the other: it says how long to
+/// wait, and not all of those whom it told the same come at once.
+#[expect(clippy::disallowed_methods, reason = "it is told to wait")]
+fn wait(asked: Option<u64>, tried: u32) -> Result<(), String> {
+    let chance =
+        getrandom::u64().map_err(|e| format!("the system gives no random numbers: {e}"))?;
+    let asked = asked.unwrap_or(1).min(WAIT_S_MAX).saturating_mul(1000);
+    let jitter = chance % (JITTER_MS << tried.min(6));
+    std::thread::sleep(Duration::from_millis(asked + jitter));
+    Ok(())
 }
 
 fn tls_for(order: &Order, claim: Option<&Claim>) -> Result<Arc<ClientConfig>, String> {

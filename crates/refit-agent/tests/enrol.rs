@@ -24,6 +24,7 @@ struct Bench {
     authority: Arc<Authority>,
     https: Https,
     fail: Arc<Mutex<u32>>,
+    busy: Arc<Mutex<u32>>,
 }
 
 impl Bench {
@@ -31,8 +32,15 @@ impl Bench {
         let authority = Arc::new(Authority::new("the fleet's authority"));
         let fail = Arc::new(Mutex::new(0));
         let (signing, failing) = (Arc::clone(&authority), Arc::clone(&fail));
+        let busy = Arc::new(Mutex::new(0));
+        let working = Arc::clone(&busy);
         let issued = Mutex::new(HashMap::new());
         let answer = move |request: &Request| {
+            let mut busy = working.lock().unwrap();
+            if *busy > 0 {
+                *busy -= 1;
+                return (429, "Retry-After: 0\r\n".into(), Vec::new());
+            }
             let answer = enrol(request, &signing, &mut issued.lock().unwrap());
             let mut fail = failing.lock().unwrap();
             if *fail > 0 {
@@ -47,6 +55,7 @@ impl Bench {
             https: Https::start(&leaf, &authority, answer),
             authority,
             fail,
+            busy,
         }
     }
 
@@ -180,6 +189,15 @@ fn a_lost_answer_is_asked_for_again_with_the_same_key() {
     let token = bench.token();
     let output = bench.enrol(&["--id", "lamp-7", "--token", &token, "--root", root]);
     assert!(said(&output).contains("another key"), "{}", said(&output));
+}
+
+#[test]
+fn a_server_with_too_much_to_do_is_asked_again_for_a_while() {
+    let bench = Bench::start();
+    *bench.busy.lock().unwrap() = 2;
+    let output = bench.enrol(&["--id", "lamp-7", "--token", &bench.token()]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(bench.https.requests().len(), 3);
 }
 
 #[test]
