@@ -103,6 +103,8 @@ impl Engine {
             mail: mail.clone(),
             figures: Arc::clone(&figures),
             last_round: clock.now(),
+            now: clock.now(),
+            made: Vec::new(),
             clock,
             random: seeded(),
             stop,
@@ -162,6 +164,10 @@ struct Driver {
     stop: watch::Sender<Option<String>>,
     /// Both clocks at the last round.
     last_round: Now,
+    /// Both clocks, as last read: before each piece of mail, and after each look at the store.
+    now: Now,
+    /// What a call of the shard made; kept for its memory.
+    made: Vec<Output<Arc<Seat>>>,
     /// Records to read. They are read together: each look at the store is a transaction of its own.
     to_load: Vec<Wanted>,
     /// Who waits until so many operations have come back.
@@ -218,7 +224,8 @@ impl Driver {
     }
 
     fn notice_jump(&mut self) {
-        let now = self.clock.now();
+        self.now = self.clock.now();
+        let now = self.now;
         let before = std::mem::replace(&mut self.last_round, now);
         if let Some(milliseconds) = jump(before, now) {
             tracing::warn!(milliseconds, "the wall clock jumped; no timer moves");
@@ -253,6 +260,7 @@ impl Driver {
     ) -> Result<bool, Stopped> {
         match mail {
             Mail::Happening(happening) => {
+                self.now = self.clock.now();
                 self.figures.happenings.fetch_add(1, Ordering::Relaxed);
                 self.with_world(out, |shard, world, out| shard.handle(happening, world, out));
                 // What can be answered without waiting is answered at once.
@@ -281,19 +289,19 @@ impl Driver {
         let Self {
             shard,
             speech,
-            clock,
+            now,
             random,
+            made,
             ..
         } = self;
         let mut random = || random.u128(..);
         let mut world = World {
-            now: clock.now(),
+            now: *now,
             catalog: &*speech.releases,
             random: &mut random,
         };
-        let mut made = Vec::new();
-        call(shard, &mut world, &mut made);
-        out.extend(made);
+        call(shard, &mut world, made);
+        out.extend(made.drain(..));
     }
 
     /// Does what the shard wants, in order. An error means that nothing may be done any more.
@@ -319,6 +327,7 @@ impl Driver {
             .loads
             .fetch_add(wanted.len() as u64, Ordering::Relaxed);
         let mut read = self.reader.load_many(&wanted).map(Vec::into_iter);
+        self.now = self.clock.now();
         for Wanted { device, .. } in wanted {
             let happening = match &mut read {
                 Ok(read) => {
@@ -347,7 +356,7 @@ impl Driver {
     }
 
     fn say(&self, output: Output<Arc<Seat>>) {
-        let now = self.clock.now().wall;
+        let now = self.now.wall;
         match output {
             Output::TakeOver { peer } => peer.close(Close::TakenOver),
             Output::Quiet { peer, hash } => peer.set_quiet(hash),

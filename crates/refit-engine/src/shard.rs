@@ -283,7 +283,10 @@ impl<P: Clone + PartialEq> Shard<P> {
             out.push(telling(device, peer, loaded, due));
         }
         live.work = None;
-        self.forget_if_idle(device);
+        // Most are connected, and need no second look.
+        if live.peer.is_none() {
+            self.forget_if_idle(device);
+        }
     }
 
     fn forget_if_idle(&mut self, device: &DeviceId) {

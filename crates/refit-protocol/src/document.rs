@@ -43,7 +43,7 @@ pub fn value_bytes(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(true) => 4,
         Value::Bool(false) => 5,
-        Value::Number(number) => number.to_string().len(),
+        Value::Number(number) => number_bytes(number),
         Value::String(text) => text_bytes(text),
         Value::Array(items) => {
             2 + items.iter().map(value_bytes).sum::<usize>() + items.len().saturating_sub(1)
@@ -52,14 +52,30 @@ pub fn value_bytes(value: &Value) -> usize {
     }
 }
 
-/// The escapes that `serde_json` writes: two bytes for the named ones, six for other control characters.
+/// Natural numbers, which are most, are counted without being written.
+fn number_bytes(number: &Number) -> usize {
+    match number.as_u64() {
+        Some(natural) => 1 + natural.checked_ilog10().unwrap_or(0) as usize,
+        None => number.to_string().len(),
+    }
+}
+
+/// The escapes that `serde_json` writes: two bytes for the named ones, six for other control characters. Counted in
+/// passes without a branch: this is done to each text of a record, each time that it changes.
 fn text_bytes(text: &str) -> usize {
-    let escaped = |byte: u8| match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
-        0..0x20 => 6,
-        _ => 1,
-    };
-    2 + text.bytes().map(escaped).sum::<usize>()
+    let quoted = count(text, |byte| byte == b'"' || byte == b'\\');
+    let control = count(text, |byte| byte < 0x20);
+    if control == 0 {
+        return 2 + text.len() + quoted;
+    }
+    let named = count(text, |byte| {
+        matches!(byte, b'\n' | b'\r' | b'\t' | 0x08 | 0x0c)
+    });
+    2 + text.len() + quoted + 5 * control - 4 * named
+}
+
+fn count(text: &str, of: impl Fn(u8) -> bool) -> usize {
+    text.bytes().filter(|byte| of(*byte)).count()
 }
 
 struct Strict {

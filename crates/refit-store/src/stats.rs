@@ -3,13 +3,21 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// The upper bounds of the buckets of a duration, in microseconds; the last bucket is all that is longer.
-pub const DURATION_BOUNDS_US: [u64; 12] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000,
+/// How many bounds a histogram has.
+const BOUNDS: usize = 24;
+
+/// The upper bounds of the buckets of a duration, in microseconds; the last bucket is all that is longer. They are
+/// close where a commit is expected to lie, so that a quantile is known to half a millisecond.
+pub const DURATION_BOUNDS_US: [u64; BOUNDS] = [
+    100, 250, 500, 700, 1_000, 1_500, 2_000, 2_500, 3_000, 3_500, 4_000, 4_500, 5_000, 6_000,
+    7_000, 8_000, 10_000, 15_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
 ];
 
 /// The upper bounds of the buckets of a size; the last bucket is all that is larger.
-pub const SIZE_BOUNDS: [u64; 12] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 4_096];
+pub const SIZE_BOUNDS: [u64; BOUNDS] = [
+    1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_024, 1_536,
+    2_048, 3_072, 4_096,
+];
 
 /// A snapshot of what was counted since the store was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +48,7 @@ pub struct Stats {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
     /// Values at most as large as the bound of the same index, and larger than the one before; then the rest.
-    pub buckets: [u64; 13],
+    pub buckets: [u64; BOUNDS + 1],
     /// All values together.
     pub sum: u64,
     /// The largest value.
@@ -89,7 +97,7 @@ impl Counters {
 /// A histogram that is written to.
 #[derive(Debug, Default)]
 pub(crate) struct Buckets {
-    buckets: [AtomicU64; 13],
+    buckets: [AtomicU64; BOUNDS + 1],
     sum: AtomicU64,
     max: AtomicU64,
 }
@@ -104,7 +112,7 @@ impl Buckets {
         self.note(size as u64, &SIZE_BOUNDS);
     }
 
-    fn note(&self, value: u64, bounds: &[u64; 12]) {
+    fn note(&self, value: u64, bounds: &[u64; BOUNDS]) {
         let bucket = bounds.partition_point(|bound| *bound < value);
         self.buckets[bucket].fetch_add(1, Relaxed);
         self.sum.fetch_add(value, Relaxed);
@@ -131,7 +139,8 @@ mod tests {
             sizes.size(size);
         }
         let seen = sizes.snapshot();
-        assert_eq!(seen.buckets, [2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]);
+        assert_eq!(seen.buckets[..4], [2, 1, 1, 0]);
+        assert_eq!(seen.buckets[BOUNDS - 1..], [1, 1]);
         assert_eq!((seen.count(), seen.max), (6, 4_097));
     }
 }

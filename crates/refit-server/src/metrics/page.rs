@@ -63,7 +63,7 @@ mod tests {
             ..Histogram::default()
         };
         histogram.buckets[0] = 2;
-        histogram.buckets[12] = 1;
+        histogram.buckets[24] = 1;
         let mut page = Page::default();
         page.histogram("h", &[0.5, 1.0], 1e-3, &histogram);
         assert_eq!(
