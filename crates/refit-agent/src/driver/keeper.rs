@@ -102,7 +102,10 @@ impl Watch {
                 let wait = pause(self.failures, &failure, draw);
                 self.failures = self.failures.saturating_add(1);
                 self.not_before = now.mono.after(wait.as_millis() as u64);
-                tell("renewed", &failure, wait);
+                let (Failure { reason, .. }, minutes) = (failure, wait.as_secs() / 60);
+                say(&format!(
+                    "the identity was not renewed: {reason}; trying again in {minutes} minutes"
+                ));
                 wait
             }
         }
@@ -121,7 +124,11 @@ impl Watch {
                     report(keeper, news);
                 }
             }
-            Err(failure) => tell("asked for its trust bundle", &failure, Duration::ZERO),
+            // The next connection asks again.
+            Err(failure) => say(&format!(
+                "the trust bundle could not be asked for: {}",
+                failure.reason
+            )),
         }
     }
 
@@ -145,12 +152,4 @@ fn renewed(keeper: &Keeper<'_>, news: &Sender<News>) {
 fn report(keeper: &Keeper<'_>, news: &Sender<News>) {
     let number = keeper.current.get().identity.trust.number;
     drop(news.send(News::Input(Input::Trust(number))));
-}
-
-fn tell(what: &str, failure: &Failure, wait: Duration) {
-    let Failure { reason, .. } = failure;
-    let minutes = wait.as_secs() / 60;
-    say(&format!(
-        "the identity was not {what}: {reason}; trying again in {minutes} minutes"
-    ));
 }
