@@ -87,6 +87,12 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// Tells whether the server does not let this device in any more: revoked, retired, or cloned.
+    pub fn is_barred(&self) -> bool {
+        let document = serde_json::from_slice::<serde_json::Value>(&self.body).unwrap_or_default();
+        document.get("code").and_then(serde_json::Value::as_str) == Some("device_barred")
+    }
+
     /// Says for a person what a refusal says (RFC 9457), on one line.
     pub fn problem(&self) -> String {
         let document = serde_json::from_slice::<serde_json::Value>(&self.body).unwrap_or_default();

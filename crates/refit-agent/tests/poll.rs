@@ -119,11 +119,17 @@ fn an_update_is_answered_and_a_server_in_trouble_is_a_lost_link() {
     *bench.answer.lock().unwrap() = (409, r#"{"code":409,"message":"no"}"#.into());
     bench.orders.give(update());
     bench.hears(Kind::Rejected, "409");
-    *bench.answer.lock().unwrap() = (500, "oh".into());
+    let problem = r#"{"status":500,"code":"internal","detail":"oh"}"#;
+    *bench.answer.lock().unwrap() = (500, problem.into());
     bench.orders.give(update());
-    assert!(matches!(bench.next(), Event::Down(why) if why.contains("HTTP 500")));
+    assert!(matches!(bench.next(), Event::Down(why) if why.contains("oh (HTTP 500)")));
     assert!(matches!(bench.next(), Event::Up));
+    bench.hears(Kind::Delta, "lamp");
     let posted = |request: &&Request| request.line.starts_with("POST");
     assert_eq!(bench.https.requests().iter().filter(posted).count(), 3);
+    let barred = r#"{"status":403,"code":"device_barred","detail":"the device was revoked"}"#;
+    *bench.answer.lock().unwrap() = (403, barred.into());
+    bench.orders.give(update());
+    assert!(matches!(bench.next(), Event::Down(why) if why.contains("trying again in 45 minutes")));
     bench.end();
 }

@@ -127,14 +127,13 @@ impl Poller<'_> {
             .client
             .post_with(&url, document, &self.headers())
             .map_err(|e| format!("cannot tell {url}: {e}"))?;
-        let says = |name| {
-            let document = serde_json::from_slice::<Map<String, Value>>(&reply.body);
-            document.is_ok_and(|document| document.contains_key(name))
-        };
+        let document: Map<String, Value> = serde_json::from_slice(&reply.body).unwrap_or_default();
+        // A number, as in `rejected`; the code of a problem is a word.
+        let decided = document.get("code").is_some_and(Value::is_u64);
         match reply.status {
             200..=299 => Ok(Event::Message(Kind::Accepted, reply.body)),
             // A decision about the update; without one it is the server's own trouble, or the identity's.
-            _ if says("code") => Ok(Event::Message(Kind::Rejected, reply.body)),
+            _ if decided => Ok(Event::Message(Kind::Rejected, reply.body)),
             _ => Err(refused(&url, &reply)),
         }
     }
@@ -159,7 +158,7 @@ fn refused(url: &str, reply: &Reply) -> Lost {
     let problem = reply.problem();
     let then = match reply.status {
         429 | 503 => Then::Busy(reply.retry_after.map(Duration::from_secs)),
-        401 | 403 if problem.contains("revoked") => Then::Revoked,
+        401 | 403 if reply.is_barred() => Then::Revoked,
         401 | 403 => Then::Refused,
         _ => Then::Again,
     };
