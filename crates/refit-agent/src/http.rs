@@ -38,6 +38,8 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// The time without a byte after which a download has stalled.
 const STALL: Duration = Duration::from_secs(60);
 
+const NEXT_POLL: HeaderName = HeaderName::from_static("refit-next-poll");
+
 const REDIRECTS_MAX: u32 = 5;
 
 /// The longest document that is read whole, in bytes: a trust bundle is the longest.
@@ -82,15 +84,24 @@ pub struct Reply {
     pub retry_after: Option<u64>,
     /// `ETag`.
     pub entity_tag: Option<String>,
+    /// `Refit-Next-Poll`, in seconds: when a device that polls is to come again.
+    pub next_poll: Option<u64>,
     /// The document.
     pub body: Vec<u8>,
 }
 
 impl Reply {
-    /// Tells whether the server does not let this device in any more: revoked, retired, or cloned.
+    /// Tells whether the server does not let this device in any more: revoked, retired, or cloned. That a certificate
+    /// is not valid now is another matter: it can be renewed.
     pub fn is_barred(&self) -> bool {
         let document = serde_json::from_slice::<serde_json::Value>(&self.body).unwrap_or_default();
-        document.get("code").and_then(serde_json::Value::as_str) == Some("device_barred")
+        let is = |name, word| {
+            let said = document.get(name).and_then(serde_json::Value::as_str);
+            said.is_some_and(|said| said.contains(word))
+        };
+        let barred =
+            is("code", "device_barred") || is("detail", "revoked") || is("detail", "retired");
+        barred && !is("detail", "not valid now")
     }
 
     /// Says for a person what a refusal says (RFC 9457), on one line.
@@ -367,6 +378,7 @@ fn reply(answer: Response<Body>) -> Result<Reply, String> {
         status: answer.status().as_u16(),
         retry_after: retry_after(answer.headers()),
         entity_tag: value(answer.headers(), &header::ETAG),
+        next_poll: seconds(answer.headers(), &NEXT_POLL),
         body: answer
             .into_body()
             .into_with_config()
@@ -386,7 +398,11 @@ fn value(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 
 /// Reads `Retry-After` in seconds (RFC 9110 §10.2.3). A date is not heeded: it takes two clocks that agree.
 fn retry_after(headers: &HeaderMap) -> Option<u64> {
-    value(headers, &header::RETRY_AFTER)?.trim().parse().ok()
+    seconds(headers, &header::RETRY_AFTER)
+}
+
+fn seconds(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
+    value(headers, name)?.trim().parse().ok()
 }
 
 /// Reads `bytes FIRST-LAST/TOTAL` (RFC 9110 §14.4); TOTAL may be `*`.

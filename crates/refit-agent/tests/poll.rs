@@ -84,7 +84,7 @@ fn play(request: &Request, tag: &str, (status, answer): &(u16, String)) -> Answe
     assert!(request.certificate.is_some(), "by its certificate");
     match &*request.line {
         "GET /device/v1/delta" if request.header("If-None-Match") == Some(tag) => {
-            (304, String::new(), Vec::new())
+            (304, "Refit-Next-Poll: 1\r\n".into(), Vec::new())
         }
         "GET /device/v1/delta" => (200, format!("ETag: {tag}\r\n"), DELTA.into()),
         "POST /device/v1/update" => (*status, String::new(), answer.clone().into_bytes()),

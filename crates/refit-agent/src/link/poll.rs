@@ -104,13 +104,13 @@ impl Poller<'_> {
             .client
             .ask(&url, &headers)
             .map_err(|e| format!("cannot ask {url}: {e}"))?;
+        let document: Map<String, Value> = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let said = document.get("nextPoll").and_then(Value::as_u64);
+        if let Some(seconds) = said.or(reply.next_poll) {
+            self.next = Duration::from_secs(seconds).clamp(NEXT_MIN, NEXT_MAX);
+        }
         match reply.status {
             200 => {
-                let document: Map<String, Value> =
-                    serde_json::from_slice(&reply.body).unwrap_or_default();
-                if let Some(seconds) = document.get("nextPoll").and_then(Value::as_u64) {
-                    self.next = Duration::from_secs(seconds).clamp(NEXT_MIN, NEXT_MAX);
-                }
                 self.tag = reply.entity_tag;
                 let is_delta = document.contains_key("state");
                 Ok(is_delta.then_some(Event::Message(Kind::Delta, reply.body)))
