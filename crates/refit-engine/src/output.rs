@@ -7,8 +7,9 @@ use refit_protocol::grant::GrantPolicy;
 use refit_protocol::job::JobId;
 use refit_protocol::rejection::Code;
 use refit_protocol::reply::{Accepted, Rejected};
+use refit_replica::delta::{Due, due};
 use refit_replica::effect::Event;
-use refit_replica::record::JobEntry;
+use refit_replica::record::{JobEntry, Record};
 use refit_store::reader::Wanted;
 use refit_store::store::Operation;
 use serde_json::{Map, Value};
@@ -125,6 +126,20 @@ pub struct Telling {
     pub grant: Option<GrantPolicy>,
     /// The difference.
     pub state: Map<String, Value>,
+}
+
+impl Telling {
+    /// Returns what a record is due to be told.
+    pub fn of(record: &Record) -> Option<Self> {
+        let Due { state, job } = due(record)?;
+        Some(Self {
+            version: record.version,
+            job: job.map(|job| (job.id.clone(), job.software_url.clone())),
+            previous: record.reported_software().map(Into::into),
+            grant: record.grant,
+            state,
+        })
+    }
 }
 
 /// Writes an error and what caused it in one line.

@@ -195,7 +195,7 @@ impl Seat {
     }
 
     /// Notes why the software of the last delta was left out, if it was.
-    pub(crate) fn set_ungranted(&self, why: Option<Ungranted>) {
+    pub fn set_ungranted(&self, why: Option<Ungranted>) {
         let place = why.and_then(|why| Ungranted::ALL.iter().position(|other| *other == why));
         let code = place.map_or(0, |place| place as u8 + 1);
         self.ungranted.store(code, Ordering::Release);

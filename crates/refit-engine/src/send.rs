@@ -8,7 +8,7 @@ use refit_protocol::delta::{Delta, Granted};
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::diff::SOFTWARE_URL;
 use refit_protocol::digest::Digest;
-use refit_protocol::grant::{GrantPolicy, Ungranted};
+use refit_protocol::grant::{GrantKind, GrantPolicy, Ungranted};
 use refit_protocol::job::JobId;
 use refit_protocol::reply::{Accepted, Rejected, redacted};
 use refit_protocol::software_url::depot_digest;
@@ -169,12 +169,17 @@ impl Speech {
         };
         self.watchers.publish(&message, None, || {
             let state = redacted(&telling.state);
-            self.written(telling, &state, None, now).into()
+            self.written(telling, &state, now).into()
         });
         if !seat.wants(Wants::of(Kind::Delta)) {
             return;
         }
-        let told = self.granted(device, telling, seat.address(), now);
+        let granter = Granter {
+            grantor: &*self.grantor,
+            releases: &self.releases,
+            feed: &self.feed,
+        };
+        let told = granted(&granter, device, telling, seat.address(), now);
         seat.set_ungranted(told.ungranted);
         let Some(payload) = told.payload else {
             return;
@@ -187,99 +192,141 @@ impl Speech {
         });
     }
 
-    /// Writes what a device is told, with a grant for its software. If there can be none, the software and its job
-    /// are left out; what else there is to tell is told.
-    pub(crate) fn granted(
-        &self,
-        device: &DeviceId,
-        telling: &Telling,
-        address: Option<IpAddr>,
-        now: Timestamp,
-    ) -> Told {
-        let software = telling.state.get(SOFTWARE_URL).and_then(Value::as_str);
-        let Some(digest) = software.and_then(depot_digest) else {
-            return Told {
-                payload: Some(self.written(telling, &telling.state, None, now)),
-                ungranted: None,
-            };
-        };
-        let wanted = Wanted {
-            digest,
-            length: self.releases.find(&digest).map(|known| known.length),
-            device,
-            job: telling.job.as_ref().map(|(id, _)| id),
-            policy: telling.grant.as_ref(),
-            address,
-        };
-        let minted = self.grantor.mint(&wanted, now);
-        self.note_grant(&wanted, &minted, now);
-        let mut state = telling.state.clone();
-        match minted {
-            Ok(minted) => {
-                state.insert(SOFTWARE_URL.into(), minted.url.into());
-                Told {
-                    payload: Some(self.written(telling, &state, Some(minted.grant), now)),
-                    ungranted: None,
-                }
-            }
-            Err(why) => {
-                state.remove(SOFTWARE_URL);
-                let rest = Telling {
-                    job: None,
-                    ..telling.clone()
-                };
-                let payload = (!state.is_empty()).then(|| self.written(&rest, &state, None, now));
-                Told {
-                    payload,
-                    ungranted: Some(why),
-                }
-            }
-        }
-    }
-
-    fn note_grant(&self, wanted: &Wanted<'_>, minted: &Result<Minted, Ungranted>, now: Timestamp) {
-        let kind = EventKind::Grant(Box::new(GrantEvent {
-            job: wanted.job.cloned(),
-            kind: minted.as_ref().ok().map(|minted| minted.grant.kind),
-            strength: minted.as_ref().ok().map(|minted| minted.grant.strength),
-            act: match minted {
-                Ok(_) => GrantAct::Minted,
-                Err(why) => GrantAct::Withheld(why.as_str()),
-            },
-        }));
-        self.feed.add(now, Some(wanted.device.clone()), kind);
-    }
-
     fn written(
         &self,
         telling: &Telling,
         state: &serde_json::Map<String, Value>,
-        grant: Option<Granted>,
         now: Timestamp,
     ) -> Vec<u8> {
-        let job = telling.job.as_ref();
-        let software = job
-            .and_then(|(_, url)| depot_digest(url))
-            .and_then(|digest| self.releases.find(&digest));
-        Delta {
-            version: telling.version,
-            timestamp: now,
-            job_id: job.map(|(id, _)| id),
-            state,
-            previous: telling.previous.as_deref(),
-            software: software.as_ref(),
-            grant,
-        }
-        .to_json()
+        written(&self.releases, telling, state, None, now)
     }
 }
 
+/// What a grant is minted with.
+#[derive(Clone, Copy)]
+pub struct Granter<'a> {
+    /// Who mints it.
+    pub grantor: &'a dyn Grantor,
+    /// The releases of the depot.
+    pub releases: &'a Releases,
+    /// Where it is told.
+    pub feed: &'a Feed,
+}
+
+/// Writes what a device is told, with a grant for its software. If there can be none, the software and its job
+/// are left out; what else there is to tell is told.
+pub fn granted(
+    granter: &Granter<'_>,
+    device: &DeviceId,
+    telling: &Telling,
+    address: Option<IpAddr>,
+    now: Timestamp,
+) -> Told {
+    let software = telling.state.get(SOFTWARE_URL).and_then(Value::as_str);
+    let Some(digest) = software.and_then(depot_digest) else {
+        return Told {
+            payload: Some(written(
+                granter.releases,
+                telling,
+                &telling.state,
+                None,
+                now,
+            )),
+            ungranted: None,
+        };
+    };
+    let wanted = Wanted {
+        digest,
+        length: granter.releases.find(&digest).map(|known| known.length),
+        device,
+        job: telling.job.as_ref().map(|(id, _)| id),
+        policy: telling.grant.as_ref(),
+        address,
+    };
+    let minted = granter.grantor.mint(&wanted, now);
+    note_grant(granter.feed, &wanted, &minted, now);
+    let mut state = telling.state.clone();
+    match minted {
+        Ok(minted) => {
+            state.insert(SOFTWARE_URL.into(), minted.url.into());
+            Told {
+                payload: Some(written(
+                    granter.releases,
+                    telling,
+                    &state,
+                    Some(minted.grant),
+                    now,
+                )),
+                ungranted: None,
+            }
+        }
+        Err(why) => {
+            state.remove(SOFTWARE_URL);
+            let rest = Telling {
+                job: None,
+                ..telling.clone()
+            };
+            let payload =
+                (!state.is_empty()).then(|| written(granter.releases, &rest, &state, None, now));
+            Told {
+                payload,
+                ungranted: Some(why),
+            }
+        }
+    }
+}
+
+fn note_grant(
+    feed: &Feed,
+    wanted: &Wanted<'_>,
+    minted: &Result<Minted, Ungranted>,
+    now: Timestamp,
+) {
+    if matches!(minted, Ok(minted) if minted.grant.kind == GrantKind::Credential) {
+        // It is minted, and told, when the device asks for it.
+        return;
+    }
+    let kind = EventKind::Grant(Box::new(GrantEvent {
+        job: wanted.job.cloned(),
+        kind: minted.as_ref().ok().map(|minted| minted.grant.kind),
+        strength: minted.as_ref().ok().map(|minted| minted.grant.strength),
+        act: match minted {
+            Ok(_) => GrantAct::Minted,
+            Err(why) => GrantAct::Withheld(why.as_str()),
+        },
+    }));
+    feed.add(now, Some(wanted.device.clone()), kind);
+}
+
+fn written(
+    releases: &Releases,
+    telling: &Telling,
+    state: &serde_json::Map<String, Value>,
+    grant: Option<Granted>,
+    now: Timestamp,
+) -> Vec<u8> {
+    let job = telling.job.as_ref();
+    let software = job
+        .and_then(|(_, url)| depot_digest(url))
+        .and_then(|digest| releases.find(&digest));
+    Delta {
+        version: telling.version,
+        timestamp: now,
+        job_id: job.map(|(id, _)| id),
+        state,
+        previous: telling.previous.as_deref(),
+        software: software.as_ref(),
+        grant,
+    }
+    .to_json()
+}
+
 /// What a device is told, written.
-pub(crate) struct Told {
+pub struct Told {
     /// The payload, if anything is left to tell.
-    pub(crate) payload: Option<Vec<u8>>,
+    pub payload: Option<Vec<u8>>,
     /// Why its software was left out, if it was.
-    pub(crate) ungranted: Option<Ungranted>,
+    pub ungranted: Option<Ungranted>,
 }
 
 impl Hearers<'_> {

@@ -35,6 +35,7 @@ use crate::identity::enrol::Office;
 use crate::identity::throttle::Throttle;
 use crate::operator::{self, Operator};
 use crate::places::{Places, TOKEN_FILE};
+use crate::pollers::{self, Pollers};
 use crate::readers::Readers;
 use crate::wall;
 
@@ -83,6 +84,13 @@ impl Server {
         };
         let (stop, stopping) = watch::channel(false);
         let counters = Arc::new(Counters::default());
+        let pollers = Arc::new(Pollers::default());
+        tokio::spawn(pollers::sweep(
+            Arc::clone(&pollers),
+            engine.fleet().clone(),
+            stopping.clone(),
+        ));
+        tokio::spawn(reread_keys(Arc::clone(&grants), stopping.clone()));
         let app = App {
             fleet: engine.fleet().clone(),
             figures: Arc::clone(engine.figures()),
@@ -93,6 +101,9 @@ impl Server {
             grants,
             granting,
             trusted_proxies: config.trusted_proxies,
+            pollers: Arc::clone(&pollers),
+            poll_interval: config.poll_interval,
+            dev: config.dev,
             operator: Operator::of(&kept.token),
             office,
             enrolments: Throttle::new(Instant::now()),
@@ -178,6 +189,29 @@ async fn open(data: &Path) -> Result<(PathBuf, Kept), StartError> {
     let kept = tokio::task::spawn_blocking(move || Kept::open(&at)).await;
     let kept = kept.map_err(|error| StartError::data(&data)(io::Error::other(error)))??;
     Ok((data, kept))
+}
+
+/// How often it is looked whether another hand changed the keys of grants.
+const KEYS_LOOK: Duration = Duration::from_secs(5);
+
+/// Reads the keys of grants again when their file changes, until the server stops.
+async fn reread_keys(grants: Arc<Grants>, mut stopping: watch::Receiver<bool>) {
+    let mut tick = tokio::time::interval(KEYS_LOOK);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        }
+        let grants = Arc::clone(&grants);
+        match tokio::task::spawn_blocking(move || grants.reload()).await {
+            Ok(Ok(true)) => tracing::info!("the keys of grants were read again"),
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => {
+                tracing::error!("the keys of grants stay as they were: failed to {error}")
+            }
+            Err(_) => return,
+        }
+    }
 }
 
 fn start_engine(

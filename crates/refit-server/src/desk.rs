@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use refit_engine::fleet::Fleet;
 use refit_engine::seat::{Outgoing, Seat, Wants};
+use refit_protocol::rejection::Code;
 use refit_store::store::{Health, Store};
 use serde_json::Value;
 
@@ -39,6 +40,34 @@ pub(crate) async fn say(
             problem
         }
     })
+}
+
+/// Says something to the engine, and returns the whole answer: why it does not stand, if it does not, and the
+/// document that says so.
+pub(crate) async fn hear(
+    fleet: &Fleet,
+    say: impl FnOnce(&Fleet, &Arc<Seat>),
+) -> Result<(Option<Code>, Vec<u8>), Problem> {
+    let seat = Seat::new(None);
+    seat.set_wants(Wants::ANSWER);
+    say(fleet, &seat);
+    let answered = async {
+        loop {
+            match poll_fn(|context| seat.poll_next(context)).await {
+                Outgoing::Receipt {
+                    refused, answer, ..
+                } => return Ok((refused, answer.as_deref().unwrap_or_default().to_vec())),
+                Outgoing::Close(_) => return Err(Problem::stopping()),
+                Outgoing::Publish { .. } => {}
+            }
+        }
+    };
+    tokio::time::timeout(RECEIPT_MAX, answered)
+        .await
+        .unwrap_or_else(|_| {
+            let detail = "the store has not answered in time; say it again";
+            Err(Problem::new(Kind::Unavailable, detail))
+        })
 }
 
 async fn receipt(seat: &Seat) -> Result<(), Problem> {

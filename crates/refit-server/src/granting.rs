@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use parking_lot::Mutex;
+use refit_depot::grant::credential::Certificate;
 use refit_depot::grant::{Granted, Grants, Refused};
 use refit_engine::events::{EventKind, Feed, GrantAct, GrantEvent};
 use refit_engine::send::{Grantor, Minted, Wanted};
@@ -96,6 +97,46 @@ impl Granting {
             ledger: Mutex::new(Ledger::default()),
             figures: Figures::default(),
         }
+    }
+
+    /// Tells whether what is wanted is to be had by a credential, as its policy and things are.
+    pub(crate) fn is_by_credential(&self, wanted: &Wanted<'_>, now: Timestamp) -> bool {
+        let policy = wanted.policy.unwrap_or(&self.settings.policy);
+        let circumstances = self.circumstances(wanted.device, wanted.job, wanted.address, now);
+        let least = self.settings.policy.min_strength;
+        choose(policy, least, &circumstances) == Ok(Choice::Credential)
+    }
+
+    /// Mints a credential for an artifact, for this certificate alone. Returns it, and when it expires.
+    pub(crate) fn credential(
+        &self,
+        wanted: &Wanted<'_>,
+        thumbprint: &[u8; 32],
+        feed: &Feed,
+        now: Timestamp,
+    ) -> (String, Timestamp) {
+        let policy = wanted.policy.unwrap_or(&self.settings.policy);
+        let expires = self.expires(policy, wanted.length, now);
+        let certificate = Certificate {
+            device: wanted.device,
+            thumbprint,
+        };
+        let token = self
+            .grants
+            .mint_credential(&wanted.digest, &certificate, expires);
+        self.minted(wanted, GrantKind::Credential, Strength::Device);
+        let event = GrantEvent {
+            job: wanted.job.cloned(),
+            kind: Some(GrantKind::Credential),
+            strength: Some(Strength::Device),
+            act: GrantAct::Minted,
+        };
+        feed.add(
+            now,
+            Some(wanted.device.clone()),
+            EventKind::Grant(Box::new(event)),
+        );
+        (token, expires)
     }
 
     /// Notes that a device itself, as its connection proves, asked over HTTPS from this address.

@@ -4,14 +4,17 @@ mod artifacts;
 mod ask;
 mod bootstrap;
 pub(crate) mod connection;
+mod device_api;
 mod devices;
 mod enrolment;
 pub(crate) mod error;
 mod events;
+mod grant_keys;
 mod identity;
 mod jobs;
 mod once;
 mod origin;
+mod paces;
 mod pretend;
 mod probes;
 mod releases;
@@ -46,6 +49,7 @@ use crate::identity::enrol::Office;
 use crate::identity::throttle::Throttle;
 use crate::operator::Operator;
 use crate::places::Places;
+use crate::pollers::Pollers;
 use crate::readers::Readers;
 use error::{Kind, Problem, render};
 
@@ -73,6 +77,10 @@ pub(crate) struct App {
     pub(crate) grants: Arc<Grants>,
     pub(crate) granting: Arc<Granting>,
     pub(crate) trusted_proxies: Vec<Cidr>,
+    pub(crate) pollers: Arc<Pollers>,
+    pub(crate) poll_interval: Duration,
+    /// Whether devices without an identity are taken.
+    pub(crate) dev: bool,
     pub(crate) operator: Operator,
     pub(crate) office: Arc<Office>,
     pub(crate) enrolments: Throttle,
@@ -95,6 +103,7 @@ pub(crate) struct Limits {
     uploads: Semaphore,
     downloads: Arc<Semaphore>,
     shares: Arc<shares::Shares>,
+    pub(crate) paces: paces::Paces,
     followers: Arc<Semaphore>,
 }
 
@@ -111,6 +120,7 @@ impl Default for Limits {
             uploads: Semaphore::new(UPLOADS_MAX),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             shares: Arc::default(),
+            paces: paces::Paces::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
         }
     }
@@ -173,6 +183,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(identity::revoke))
         .routes(routes!(identity::retire))
         .routes(routes!(identity::re_enrol))
+        .routes(routes!(grant_keys::list, grant_keys::rotate))
 }
 
 /// Says of each operation that changes something that it takes a key.
@@ -235,6 +246,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/device/v1/renew/expired", post(enrolment::renew_expired))
         .route("/device/v1/nonce", get(enrolment::nonce))
         .route("/device/v1/trust", get(enrolment::trust))
+        .route("/device/v1/delta", get(device_api::delta))
+        .route("/device/v1/update", post(device_api::update))
+        .route("/device/v1/credential", post(device_api::credential))
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics))

@@ -26,6 +26,7 @@ pub mod identity;
 mod metrics;
 pub mod operator;
 pub mod places;
+mod pollers;
 mod readers;
 mod suggest;
 mod wall;

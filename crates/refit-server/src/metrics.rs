@@ -26,6 +26,7 @@ pub(crate) struct Figures<'a> {
     pub(crate) connected: u64,
     pub(crate) deltas: u64,
     pub(crate) followers: usize,
+    pub(crate) pollers: usize,
     pub(crate) ready: bool,
 }
 
@@ -282,6 +283,12 @@ fn requests(page: &mut Page, figures: &Figures<'_>) {
         page.family(name, kind, help);
         page.value(name, &[], value.load(Relaxed));
     }
+    page.family(
+        "refit_http_pollers",
+        "gauge",
+        "Devices that poll over HTTP and are reachable by it.",
+    );
+    page.value("refit_http_pollers", &[], figures.pollers);
     page.family("refit_event_followers", "gauge", "Open event streams.");
     page.value("refit_event_followers", &[], figures.followers);
 }
@@ -376,6 +383,7 @@ mod tests {
             connected: 3,
             deltas: 0,
             followers: 0,
+            pollers: 0,
             ready: true,
         });
         let mut families: Vec<&str> = text

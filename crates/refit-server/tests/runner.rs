@@ -22,6 +22,8 @@ mod lifecycle;
 #[cfg(test)]
 mod once;
 #[cfg(test)]
+mod polling;
+#[cfg(test)]
 mod probes;
 #[cfg(test)]
 mod problems;

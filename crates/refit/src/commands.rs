@@ -3,6 +3,7 @@
 mod demo;
 mod device;
 mod events;
+mod grant;
 mod job;
 #[cfg(test)]
 mod reference;
@@ -53,6 +54,9 @@ enum Command {
     /// Jobs: changes of software, one device each
     #[command(subcommand)]
     Job(job::Command),
+    /// Keys of grants: what may download is signed with them
+    #[command(subcommand)]
+    Grant(grant::Command),
     /// Follow what happens
     Events(events::Arguments),
 }
@@ -67,6 +71,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Release(command) => release::run(command, &client()?, output),
         Command::Device(command) => device::run(command, &client()?, output),
         Command::Job(command) => job::run(command, &client()?, output),
+        Command::Grant(command) => grant::run(&command, &client()?, output),
         Command::Events(arguments) => events::run(&arguments, &client()?, output),
     }
 }

@@ -9,10 +9,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use refit_depot::grant::Asker;
 use refit_depot::grant::credential::Certificate;
+use refit_identity::Peer;
 use refit_protocol::device_id::DeviceId;
 
 use super::App;
 use crate::forwarded::origin;
+use crate::identity::Barred;
+use crate::wall;
 
 /// The other end of the connection, as the listener saw it. It is put into the extensions of each request.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +35,8 @@ pub(crate) struct Origin {
     pub(crate) address: Option<IpAddr>,
     /// With which device's certificate, if with one.
     pub(crate) certificate: Option<Bearer>,
+    /// Why a certificate that is there does not count: its device was revoked, or is none of ours.
+    pub(crate) barred: Option<Barred>,
 }
 
 impl Origin {
@@ -53,9 +58,23 @@ impl FromRequestParts<Arc<App>> for Origin {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
         let remote = parts.extensions.get::<RemoteAddress>();
         let address = remote.and_then(|remote| address(app, remote.0.ip(), &parts.headers));
+        let peer = parts.extensions.get::<Option<Arc<Peer>>>();
+        let Some(peer) = peer.and_then(Option::as_ref) else {
+            return Ok(Self {
+                address,
+                ..Self::default()
+            });
+        };
+        // A connection outlives a revocation; a request does not.
+        let barred = app.office.standing(peer, wall::now()).err();
+        let certificate = barred.is_none().then(|| Bearer {
+            device: peer.device.clone(),
+            thumbprint: *peer.thumbprint.as_bytes(),
+        });
         Ok(Self {
             address,
-            certificate: None,
+            certificate,
+            barred,
         })
     }
 }

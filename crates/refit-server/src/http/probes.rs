@@ -64,6 +64,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Pro
         counts: &counts,
         stats: &app.store.stats(),
         counters: &app.counters,
+        pollers: app.pollers.len(),
         grants: &app.granting.figures,
         trust: app.office.figures(wall::now()),
         mqtt: &app.mqtt,

@@ -1,0 +1,79 @@
+//! The keys that grants are signed with: what may be told of them, and a new one.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use refit_depot::grant::keys;
+use refit_protocol::time::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::App;
+use super::error::{Kind, Problem};
+use super::show;
+use crate::wall;
+
+/// A key, without its secret.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GrantKey {
+    /// Its name, as it stands in URLs.
+    id: String,
+    /// Whether it signs; the others check what they signed.
+    current: bool,
+    /// When all that it signed has expired; `null` if that is not known.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    until: Option<String>,
+}
+
+/// All keys, the one that signs first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct GrantKeyList {
+    items: Vec<GrantKey>,
+}
+
+/// Lists the keys of grants.
+#[utoipa::path(get, operation_id = "listGrantKeys", tag = "grants", path = "/api/v1/grant-keys", responses(
+    (status = 200, body = GrantKeyList),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<GrantKeyList> {
+    Json(listed(&app))
+}
+
+/// Makes a new key, which signs from now on. Grants that are out stay good.
+#[utoipa::path(post, operation_id = "rotateGrantKeys", tag = "grants", path = "/api/v1/grant-keys", responses(
+    (status = 201, body = GrantKeyList),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn rotate(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let grants = Arc::clone(&app.grants);
+    let rotated = tokio::task::spawn_blocking(move || grants.rotate(wall::now())).await;
+    let rotated = rotated.map_err(|_| Problem::internal("a rotation was abandoned"))?;
+    rotated.map_err(|error| {
+        let detail = format!("failed to {error}");
+        match error {
+            keys::Error::Full { .. } => Problem::new(Kind::Conflict, detail),
+            _ => Problem::internal(&detail),
+        }
+    })?;
+    Ok((StatusCode::CREATED, Json(listed(&app))).into_response())
+}
+
+fn listed(app: &App) -> GrantKeyList {
+    let keys = app.grants.keys().into_iter();
+    let items = keys.map(|key| GrantKey {
+        id: key.id,
+        current: key.current,
+        until: key
+            .until
+            .filter(|until| *until > 0)
+            .map(|until| wall::rfc3339(Timestamp(until.saturating_mul(1000)))),
+    });
+    GrantKeyList {
+        items: items.collect(),
+    }
+}
