@@ -3,5 +3,6 @@
 
 mod authority;
 mod bench;
+mod corpus;
 mod oddities;
 mod requests;

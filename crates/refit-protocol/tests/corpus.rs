@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use refit_protocol::claim::Claim;
 use refit_protocol::device_id;
 use refit_protocol::document::json_bytes;
+use refit_protocol::enrolment::{Enrol, Issued, Nonce, Renew, RenewExpired, TrustBundle};
 use refit_protocol::limits::UPDATE_BYTES_MAX;
 use refit_protocol::topic::{self, Topic};
 use refit_protocol::update::Update;
@@ -57,4 +59,35 @@ fn topics() {
         }
         let _ = topic::matches(filter, text);
     }
+}
+
+#[test]
+fn enrolments() {
+    let (mut claims, mut bodies) = (0, 0);
+    for (name, bytes) in corpus("enrolment") {
+        if let Ok(text) = std::str::from_utf8(&bytes)
+            && let Ok(claim) = Claim::parse(text)
+        {
+            claims += 1;
+            assert_eq!(claim.to_text(), text, "{name}");
+        }
+        if let Ok(body) = Enrol::parse(&bytes) {
+            bodies += 1;
+            assert_eq!(Enrol::parse(body.to_json().as_bytes()), Ok(body), "{name}");
+        }
+        if let Ok(body) = RenewExpired::parse(&bytes) {
+            bodies += 1;
+            let again = RenewExpired::parse(body.to_json().as_bytes());
+            assert_eq!(again, Ok(body), "{name}");
+        }
+        if let Ok(issued) = Issued::parse(&bytes) {
+            bodies += 1;
+            let again = Issued::parse(issued.to_json().to_string().as_bytes());
+            assert_eq!(again, Ok(issued), "{name}");
+        }
+        drop(Renew::parse(&bytes));
+        drop(Nonce::parse(&bytes));
+        drop(TrustBundle::parse(&bytes));
+    }
+    assert_eq!((claims, bodies), (1, 4), "what is good is read as such");
 }

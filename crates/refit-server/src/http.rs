@@ -3,6 +3,7 @@
 mod artifacts;
 mod ask;
 mod bootstrap;
+mod ca;
 pub(crate) mod connection;
 mod device_api;
 mod devices;
@@ -184,6 +185,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(identity::retire))
         .routes(routes!(identity::re_enrol))
         .routes(routes!(grant_keys::list, grant_keys::rotate))
+        .routes(routes!(ca::show))
 }
 
 /// Says of each operation that changes something that it takes a key.

@@ -266,6 +266,13 @@ fn a_token_gives_no_second_key_and_an_operator_does_once() {
     ask_for(&keys[1]).is_problem(409, "device_has_key");
     let unknown = ask(&server, "POST", "/api/v1/devices/e/re-enrol", "");
     unknown.is_problem(404, "device_not_found");
+    let tried = ask(
+        &server,
+        "POST",
+        "/api/v1/devices/d/re-enrol?dryRun=true",
+        "",
+    );
+    tried.is_problem(400, "bad_query");
     ask(&server, "POST", "/api/v1/devices/d/re-enrol", "").is(200);
     ask_for(&keys[1]).is(201);
     ask_for(&keys[2]).is_problem(409, "device_has_key");
@@ -455,4 +462,41 @@ fn a_ca_that_is_not_whole_is_named_before_anybody_is_served() {
     // Another CA under the same devices would lock all of them out.
     std::fs::rename(data.join("ca"), data.join("old")).unwrap();
     assert!(fault().contains("not in the trust bundle"), "{}", fault());
+}
+
+#[test]
+fn the_ca_says_who_has_moved_and_when_what_expires() {
+    let server = TestServer::start();
+    let made = claim(&server, json!({"devices": 9}));
+    for (id, trust) in [("a", 1), ("b", 0)] {
+        let key = KeyPair::generate().unwrap();
+        enrol(
+            &server,
+            &json!({"token": made["token"], "id": id, "csr": csr(&key, None)}),
+        )
+        .is(201);
+        let mut device = refit_testkit::Device::connect(server.mqtt_address(), id).unwrap();
+        let report = json!({"state": {"reported": {"agent": {"trust": trust}}}});
+        device
+            .publish("update", report.to_string().as_bytes())
+            .unwrap();
+        device.acknowledged().unwrap();
+    }
+    let shown = get(&server, "/api/v1/ca").is(200);
+    assert_eq!(
+        (&shown["trust"], &shown["behind"], &shown["leftToRenew"]),
+        (&json!(1), &json!(1), &json!(0))
+    );
+    assert_eq!(
+        shown["holds"],
+        json!([{"number": 0, "devices": 1}, {"number": 1, "devices": 1}])
+    );
+    assert_eq!(shown["issuers"][0]["certificates"], 2);
+    assert_eq!(shown["issuers"][0]["issuer"], shown["issuer"]);
+    assert!(
+        shown["certificates"]
+            .as_str()
+            .unwrap()
+            .starts_with("-----BEGIN CERTIFICATE")
+    );
 }

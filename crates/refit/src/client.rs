@@ -147,6 +147,20 @@ impl Client {
         Ok(BufReader::new(response.into_body().into_reader()))
     }
 
+    /// Sends lines, and returns the stream of lines that answers them.
+    pub(crate) fn exchange(
+        &self,
+        path: &str,
+        lines: Vec<u8>,
+    ) -> Result<impl Read + Send + use<>, Failure> {
+        let headers = [("content-type", "application/x-ndjson".to_owned())];
+        let response = self.call(Method::POST, path, &headers, lines.as_slice())?;
+        if !response.status().is_success() {
+            return Err(self.refused(response));
+        }
+        Ok(response.into_body().into_reader())
+    }
+
     fn json(
         &self,
         method: Method,

@@ -1,7 +1,9 @@
 //! Everything that can be typed, by group.
 
+mod ca;
 mod demo;
 mod device;
+mod enrol;
 mod events;
 mod grant;
 mod job;
@@ -57,6 +59,12 @@ enum Command {
     /// Keys of grants: what may download is signed with them
     #[command(subcommand)]
     Grant(grant::Command),
+    /// How devices are let into the fleet
+    #[command(subcommand)]
+    Enrol(enrol::Command),
+    /// The fleet's certificate authority
+    #[command(subcommand)]
+    Ca(ca::Command),
     /// Follow what happens
     Events(events::Arguments),
 }
@@ -72,6 +80,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Device(command) => device::run(command, &client()?, output),
         Command::Job(command) => job::run(command, &client()?, output),
         Command::Grant(command) => grant::run(&command, &client()?, output),
+        Command::Enrol(command) => enrol::run(command, &client()?, output),
+        Command::Ca(command) => ca::run(command, &client()?, output),
         Command::Events(arguments) => events::run(&arguments, &client()?, output),
     }
 }

@@ -2,6 +2,8 @@
 
 // The attribute tells the lints that all of it is a test.
 #[cfg(test)]
+mod enrolling;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod house;

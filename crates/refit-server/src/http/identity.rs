@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::App;
-use super::ask::{self, DevicePath};
+use super::ask::{self, DevicePath, Nothing, Query};
 use super::enrolment::at_work;
 use super::error::{Kind, Problem};
 use super::show;
@@ -121,6 +121,7 @@ impl ClaimShown {
 ))]
 pub(crate) async fn make(
     State(app): State<Arc<App>>,
+    Query(Nothing {}): Query<Nothing>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -212,6 +213,7 @@ pub(crate) struct ClaimPath {
 ))]
 pub(crate) async fn revoke_claim(
     State(app): State<Arc<App>>,
+    Query(Nothing {}): Query<Nothing>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let missing = move || {
@@ -353,6 +355,7 @@ macro_rules! operations {
         ))]
         pub(crate) async fn $name(
             State(app): State<Arc<App>>,
+            Query(Nothing {}): Query<Nothing>,
             Path(id): Path<String>,
         ) -> Result<Json<IdentityShown>, Problem> {
             let device = ask::device(&id)?;

@@ -5,6 +5,7 @@ mod watch;
 mod why;
 
 use serde_json::Value;
+use ureq::http::Method;
 
 use super::Dry;
 use super::job::progress;
@@ -37,6 +38,14 @@ pub(crate) enum Command {
     Release(Operation),
     /// Try again what failed
     Retry(Operation),
+    /// Show the identity of a device: where it stands, and its certificates
+    Identity(Id),
+    /// Revoke all certificates of a device, at once
+    Revoke(Id),
+    /// Take a device out of service, at once
+    Retire(Id),
+    /// Allow a device one new key: it can enrol once more
+    ReEnrol(Id),
 }
 
 #[derive(Debug, clap::Args)]
@@ -81,6 +90,13 @@ pub(crate) fn run(command: Command, client: &Client, output: Output) -> Result<(
         Command::Hold(operation) => operate(client, &operation, "hold", output),
         Command::Release(operation) => operate(client, &operation, "release", output),
         Command::Retry(operation) => operate(client, &operation, "retry", output),
+        Command::Identity(id) => {
+            let identity = client.get(&format!("{}/identity", id.path()))?;
+            output.document(&identity, || identified(&identity))
+        }
+        Command::Revoke(id) => identify(client, &id, "revoke", output),
+        Command::Retire(id) => identify(client, &id, "retire", output),
+        Command::ReEnrol(id) => identify(client, &id, "re-enrol", output),
     }
 }
 
@@ -99,6 +115,35 @@ fn operate(
     }
     operation.dry.hint();
     output.document(&device, || shown(&device))
+}
+
+fn identify(client: &Client, id: &Id, what: &str, output: Output) -> Result<(), Failure> {
+    let path = format!("{}/{what}", id.path());
+    let identity = client.send(Method::POST, &path, None)?;
+    output.document(&identity, || identified(&identity))
+}
+
+fn identified(identity: &Value) -> String {
+    let known = |name: &str| text(identity, name).filter(|state| state != "{}");
+    let certificates = identity["certificates"].as_array();
+    let newest = certificates.and_then(|all| all.first());
+    facts(
+        &cell(identity, "deviceID"),
+        &[
+            ("standing", text(identity, "standing")),
+            ("since", time(identity, "since")),
+            (
+                "may enrol anew",
+                (identity["mayEnrolAnew"] == true).then(|| "yes, once".into()),
+            ),
+            ("attributes", known("attributes")),
+            ("says of itself", known("claimed")),
+            ("enrolled with", text(identity, "enrolmentToken")),
+            ("certificate", newest.and_then(|one| text(one, "serial"))),
+            ("is", newest.and_then(|one| text(one, "state"))),
+            ("until", newest.and_then(|one| time(one, "notAfter"))),
+        ],
+    )
 }
 
 fn list(client: &Client, limit: usize, output: Output) -> Result<(), Failure> {

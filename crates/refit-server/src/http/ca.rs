@@ -1,0 +1,111 @@
+//! The fleet's CA, as operators see it: what devices trust, how many have moved to it, and when what expires.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use refit_identity::validity::DAY_MS;
+use refit_protocol::time::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::App;
+use super::error::Problem;
+use super::show;
+use crate::wall::{self, rfc3339};
+
+/// A device that was not heard for so long, in milliseconds, is not counted among those that have to move.
+const SEEN_MS: u64 = 90 * DAY_MS;
+
+/// The CA.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CaShown {
+    /// The number of the trust bundle that devices should hold.
+    trust: u64,
+    /// How many roots are in it.
+    roots: usize,
+    /// When the first of them expires.
+    roots_expire_at: Option<String>,
+    /// The SHA-256 of the issuer's name, as the list of issuers has it.
+    issuer: String,
+    /// When the issuer's certificate expires.
+    issuer_expires_at: String,
+    /// What claim tokens pin: the SHA-256 of the certificate at the top of the presented chain.
+    presented: String,
+    /// Which bundle those devices reported that were heard in the last 90 days.
+    holds: Vec<TrustHeld>,
+    /// How many of those devices do not hold the newest bundle.
+    behind: u64,
+    /// The certificates in use, by issuer.
+    issuers: Vec<IssuerShown>,
+    /// How many certificates in use are of another issuer than the present one.
+    left_to_renew: u64,
+    /// The certificate of the root that was trusted first, and those after it, PEM.
+    certificates: String,
+}
+
+/// How many devices hold a bundle.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TrustHeld {
+    /// Its number; 0: they reported none.
+    number: u64,
+    /// How many devices.
+    devices: u64,
+}
+
+/// The certificates of one issuer.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct IssuerShown {
+    /// The SHA-256 of the issuer's name.
+    issuer: String,
+    /// How many are in use.
+    certificates: u64,
+    /// When the first of them expires.
+    first_expires_at: String,
+}
+
+/// Shows the fleet's CA: what devices trust, how many have moved, and when what expires. It reads all devices.
+#[utoipa::path(get, operation_id = "showCa", tag = "identity", path = "/api/v1/ca", responses(
+    (status = 200, body = CaShown),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Json<CaShown>, Problem> {
+    let now = wall::now();
+    let since = Timestamp(now.as_millis().saturating_sub(SEEN_MS));
+    let read = app
+        .readers
+        .read(move |reader| Ok((reader.trust_counts(since)?, reader.issuers(now)?)));
+    let (holds, issuers) = read.await?;
+    let authority = &app.office.authority;
+    let (bundle, own) = (authority.bundle(), authority.ca.name());
+    let behind = holds.iter().filter(|held| held.number != bundle.number);
+    let foreign = issuers.iter().filter(|issuer| issuer.issuer != own);
+    Ok(Json(CaShown {
+        trust: bundle.number,
+        roots: bundle.roots().len(),
+        roots_expire_at: bundle.first_expiry().map(rfc3339),
+        issuer: own.to_hex(),
+        issuer_expires_at: rfc3339(authority.ca.validity().not_after),
+        presented: authority.presented().to_hex(),
+        behind: behind.map(|held| held.devices).sum(),
+        left_to_renew: foreign.map(|issuer| issuer.certificates).sum(),
+        holds: holds
+            .iter()
+            .map(|held| TrustHeld {
+                number: held.number,
+                devices: held.devices,
+            })
+            .collect(),
+        issuers: issuers
+            .iter()
+            .map(|issuer| IssuerShown {
+                issuer: issuer.issuer.to_hex(),
+                certificates: issuer.certificates,
+                first_expires_at: rfc3339(issuer.first_expiry),
+            })
+            .collect(),
+        certificates: bundle.text().to_owned(),
+    }))
+}
