@@ -2,4 +2,6 @@
 
 // The attribute tells the lints that all of it is a test.
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod download;

@@ -313,3 +313,95 @@ fn a_store_that_fails_ends_the_server_with_the_reason_and_loses_nothing() {
     signal(&again, "-TERM");
     assert!(again.wait().unwrap().success());
 }
+
+#[test]
+fn nothing_the_server_writes_holds_a_grant() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let mut child = serve(&data).env("REFIT_LOG", "trace").spawn().unwrap();
+    announced(&mut child);
+    // The log is read while it is written, lest the server wait for it.
+    let mut stderr = child.stderr.take().unwrap();
+    let log = std::thread::spawn(move || {
+        let mut log = Vec::new();
+        stderr.read_to_end(&mut log).unwrap();
+        log
+    });
+    let tool = |arguments: &[&str]| {
+        let output = refit()
+            .env("REFIT_DATA", &data)
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let build = home.path().join("build");
+    std::fs::write(&build, "firmware").unwrap();
+    let build = build.to_str().unwrap();
+    tool(&[
+        "release",
+        "add",
+        build,
+        "--name",
+        "firmware",
+        "--version",
+        "1",
+    ]);
+    tool(&["device", "set", "lamp-7", "firmware@1"]);
+    let places = std::fs::read(data.join("server.json")).unwrap();
+    let api = serde_json::from_slice::<Value>(&places).unwrap()["api"].clone();
+    let ask = |url: &str| {
+        let agent = ureq::Agent::new_with_config(
+            ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .proxy(None)
+                .build(),
+        );
+        let asked = agent.get(url).header("refit-device", "lamp-7").call();
+        let mut answer = asked.unwrap();
+        (
+            answer.status().as_u16(),
+            answer.body_mut().read_to_string().unwrap(),
+        )
+    };
+    let (_, delta) = ask(&format!("{}/device/v1/delta", api.as_str().unwrap()));
+    let delta: Value = serde_json::from_str(&delta).unwrap();
+    let url = delta["state"]["softwareURL"].as_str().unwrap();
+    let (_, signature) = url.rsplit_once('=').unwrap();
+    assert_eq!(signature.len(), 43, "{url}");
+    assert_eq!(ask(url).0, 200);
+    assert_eq!(ask(&url.replace("lamp-7", "lamp-8")).0, 403);
+    assert_eq!(ask(&format!("{url}&more")).0, 403);
+    for arguments in [
+        &["device", "show", "lamp-7"][..],
+        &["job", "list"],
+        &["--json", "grant", "keys"],
+        &["grant", "rotate"],
+    ] {
+        let said = tool(arguments);
+        assert!(!said.contains(signature), "{said}");
+    }
+    signal(&child, "-TERM");
+    assert!(child.wait().unwrap().success());
+    let log = log.join().unwrap();
+    let contains = |bytes: &[u8]| {
+        let mut windows = bytes.windows(signature.len());
+        windows.any(|window| window == signature.as_bytes())
+    };
+    assert!(log.len() > 100 && !contains(&log), "{}", text(&log));
+    let mut folders = vec![data];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => assert!(
+                    !contains(&std::fs::read(&path).unwrap()),
+                    "{}",
+                    path.display()
+                ),
+            }
+        }
+    }
+}
