@@ -6,11 +6,15 @@ use std::process::Command;
 use crate::run::{program, root, run};
 
 /// What `--outside` needs: the command, and the Debian package that has it.
-const OUTSIDE: [(&str, &str); 5] = [
+const OUTSIDE: [(&str, &str); 9] = [
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("strace", "strace"),
     ("curl", "curl"),
+    ("radosgw", "radosgw"),
+    ("ceph-mon", "ceph-mon"),
+    ("ceph-osd", "ceph-osd"),
+    ("ceph", "ceph-common"),
     ("openssl", "openssl"),
 ];
 

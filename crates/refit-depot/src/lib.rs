@@ -31,6 +31,7 @@
 
 pub mod artifact;
 pub mod backend;
+pub mod conformance;
 pub mod depot;
 pub mod grant;
 pub mod intake;

@@ -2,6 +2,8 @@
 
 // The attribute tells the lints that all of it is a test.
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod download;

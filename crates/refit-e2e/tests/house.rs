@@ -238,6 +238,12 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 
 /// Downloads with nothing but HTTP/1.1 in hand: the status, and the body.
 pub(crate) fn get(url: &str) -> (u16, Vec<u8>) {
+    let (status, _, body) = get_with(url, &[]);
+    (status, body)
+}
+
+/// Downloads with further lines of the head: the status, the head, and the body.
+pub(crate) fn get_with(url: &str, lines: &[&str]) -> (u16, String, Vec<u8>) {
     use std::io::{Read, Write};
     let (host, path) = url
         .strip_prefix("http://")
@@ -246,16 +252,15 @@ pub(crate) fn get(url: &str) -> (u16, Vec<u8>) {
         .unwrap();
     let mut stream = std::net::TcpStream::connect(host).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    let request =
+        format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     let head_ends = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
-    let status = text(&answer[..head_ends])
-        .split(' ')
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap();
-    (status, answer.split_off(head_ends))
+    let body = answer.split_off(head_ends);
+    let head = text(&answer);
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, head, body)
 }

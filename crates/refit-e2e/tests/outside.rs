@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::house::{Server, text};
 
-fn wanted() -> bool {
+pub(crate) fn wanted() -> bool {
     std::env::var_os("REFIT_TEST_OUTSIDE").is_some()
 }
 

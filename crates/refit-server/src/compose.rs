@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refit_depot::depot::Depot;
 use refit_depot::grant::Grants;
 use refit_depot::grant::ring::KeyRing;
 use refit_engine::driver::{Engine, Parts};
@@ -27,6 +26,7 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::cursor::{self, Cursors};
+use crate::depot;
 use crate::granting::Granting;
 use crate::http::{self, App, Limits, connection};
 use crate::identity::Identities;
@@ -63,11 +63,13 @@ impl Server {
     pub async fn start(mut config: Config) -> Result<Self, StartError> {
         config.policy.certificates = !config.dev;
         let (data, kept) = open(&config.data).await?;
+        let depot = depot::open(&data, config.depot.clone()).await?;
         let (listener, at) = listen(config.http).await?;
         let api = format!("http://{at}");
         let public_url = config.public_url.clone().unwrap_or_else(|| api.clone());
         let grants = Arc::new(Grants::new(kept.keys, &public_url));
-        let granting = Granting::new(Arc::clone(&grants), config.grant.clone(), !config.dev);
+        let (settings, certificates) = (config.grant.clone(), !config.dev);
+        let granting = Granting::new(Arc::clone(&grants), depot.clone(), settings, certificates);
         let granting = Arc::new(granting);
         let engine = start_engine(&config, &kept.store, &kept.releases, &granting)?;
         let (authority, identities) = (Arc::clone(&kept.authority), Arc::clone(&kept.identities));
@@ -97,7 +99,7 @@ impl Server {
             releases: kept.releases,
             readers: Readers::new(Arc::clone(&kept.store)),
             store: Arc::clone(&kept.store),
-            depot: kept.depot,
+            depot,
             grants,
             granting,
             trusted_proxies: config.trusted_proxies,
@@ -263,7 +265,6 @@ fn endpoint(at: SocketAddr, engine: &Engine, token: &str) -> Result<Endpoint, St
 struct Kept {
     store: Arc<dyn Store>,
     store_broken: watch::Receiver<Option<String>>,
-    depot: Depot,
     cursors: Cursors,
     keys: KeyRing,
     /// The operator's token, until everybody who checks it has its hash.
@@ -291,7 +292,6 @@ impl Kept {
             identities: Arc::new(identities),
             store,
             store_broken,
-            depot: Depot::open(&data.join("depot"))?,
             cursors: Cursors::load_or_create(&data.join(cursor::KEY_FILE))?,
             keys: KeyRing::open(&data.join("grant.keys"))?,
             token: operator::load_or_create(&data.join(TOKEN_FILE))?,
@@ -407,7 +407,7 @@ impl StartError {
         }
     }
 
-    fn data(path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn data(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Data { path, source }
     }

@@ -3,6 +3,7 @@
 //! All sources have the same names: `--public-url`, `REFIT_PUBLIC_URL`, `public-url = "…"`. Every value is text until
 //! here, so that one place reads it, and can say where a bad one stands.
 
+mod depot;
 mod file;
 mod given;
 mod grant;
@@ -12,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use refit_depot::backend::settings::Settings as StoreSettings;
 use refit_protocol::network::Cidr;
 use refit_replica::input::Policy;
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub poll_interval: Duration,
     /// How the log is written.
     pub log_format: LogFormat,
+    /// The object store that artifacts are kept in; `None`: the data directory.
+    pub depot: Option<StoreSettings>,
     /// Timers and bounds of jobs. Not a setting yet: a plan will have them.
     pub policy: Policy,
 }
@@ -91,11 +95,27 @@ pub enum Key {
     PollInterval,
     /// `log-format`
     LogFormat,
+    /// `depot-url`
+    DepotUrl,
+    /// `depot-endpoint`
+    DepotEndpoint,
+    /// `depot-public-endpoint`
+    DepotPublicEndpoint,
+    /// `depot-region`
+    DepotRegion,
+    /// `depot-path-style`
+    DepotPathStyle,
+    /// `depot-credentials`
+    DepotCredentials,
+    /// `depot-role`
+    DepotRole,
+    /// `depot-sts-endpoint`
+    DepotStsEndpoint,
 }
 
 impl Key {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 25] = [
         Self::Data,
         Self::Http,
         Self::Mqtt,
@@ -113,6 +133,14 @@ impl Key {
         Self::TrustedProxies,
         Self::PollInterval,
         Self::LogFormat,
+        Self::DepotUrl,
+        Self::DepotEndpoint,
+        Self::DepotPublicEndpoint,
+        Self::DepotRegion,
+        Self::DepotPathStyle,
+        Self::DepotCredentials,
+        Self::DepotRole,
+        Self::DepotStsEndpoint,
     ];
 
     /// Returns the name in the file, and of the flag after its dashes.
@@ -135,6 +163,14 @@ impl Key {
             Self::TrustedProxies => "trusted-proxies",
             Self::PollInterval => "poll-interval",
             Self::LogFormat => "log-format",
+            Self::DepotUrl => "depot-url",
+            Self::DepotEndpoint => "depot-endpoint",
+            Self::DepotPublicEndpoint => "depot-public-endpoint",
+            Self::DepotRegion => "depot-region",
+            Self::DepotPathStyle => "depot-path-style",
+            Self::DepotCredentials => "depot-credentials",
+            Self::DepotRole => "depot-role",
+            Self::DepotStsEndpoint => "depot-sts-endpoint",
         }
     }
 
@@ -180,6 +216,7 @@ impl Config {
             poll_interval: find(Key::PollInterval)
                 .map_or(Ok(POLL_INTERVAL), |given| given.duration())?,
             log_format: find(Key::LogFormat).map_or(Ok(LogFormat::Human), |g| g.log_format())?,
+            depot: depot::settings(&find)?,
             policy: Policy::default(),
         };
         config.checked()
@@ -334,6 +371,35 @@ mod tests {
         ] {
             let error = resolve(&[DEV], &[], Some(text)).unwrap_err();
             assert!(error.hint.contains(hint), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn an_object_store_is_a_section_of_the_file_or_variables() {
+        let file = "dev = true\n[depot]\nurl = \"s3://b/p\"\nendpoint = \"https://s3.example/\"\npath-style = false\n";
+        let variables = [("REFIT_DEPOT_REGION", "r")];
+        let depot = resolve(&[], &variables, Some(file)).unwrap().depot.unwrap();
+        assert_eq!(
+            (depot.url.as_str(), depot.path_style),
+            ("s3://b/p", Some(false))
+        );
+        assert_eq!(depot.endpoint.as_deref(), Some("https://s3.example"));
+        assert_eq!(depot.region.as_deref(), Some("r"));
+        assert!(resolve(&[DEV], &[], None).unwrap().depot.is_none());
+        for (file, what, hint) in [
+            (
+                "[depot]\nurl = \"/var/depot\"",
+                "\"/var/depot\"",
+                "s3://bucket",
+            ),
+            ("[depot]\nregion = \"r\"", "none is named", "depot-url"),
+            ("[depot]\nregoin = \"r\"", "depot-regoin", "depot-region"),
+        ] {
+            let error = resolve(&[DEV], &[], Some(file)).unwrap_err();
+            assert!(
+                error.what.contains(what) && error.hint.contains(hint),
+                "{error:?}"
+            );
         }
     }
 

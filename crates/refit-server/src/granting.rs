@@ -10,11 +10,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use refit_depot::depot::Depot;
 use refit_depot::grant::credential::Certificate;
+use refit_depot::grant::presigned::Bound;
 use refit_depot::grant::{Granted, Grants, Refused};
 use refit_engine::events::{EventKind, Feed, GrantAct, GrantEvent};
+use refit_engine::output::with_sources;
 use refit_engine::send::{Grantor, Minted, Wanted};
 use refit_protocol::delta;
 use refit_protocol::device_id::DeviceId;
@@ -29,6 +33,8 @@ use crate::config;
 /// Mints the grants of this server, and keeps account of them.
 pub(crate) struct Granting {
     grants: Arc<Grants>,
+    /// An object store makes its own URLs, where nothing but time is to bind them.
+    depot: Depot,
     settings: config::Grant,
     /// Whether devices have certificates here.
     certificates: bool,
@@ -89,9 +95,15 @@ fn by_grant(counts: &[AtomicU64; 4]) -> impl Iterator<Item = (&'static str, &'st
 }
 
 impl Granting {
-    pub(crate) fn new(grants: Arc<Grants>, settings: config::Grant, certificates: bool) -> Self {
+    pub(crate) fn new(
+        grants: Arc<Grants>,
+        depot: Depot,
+        settings: config::Grant,
+        certificates: bool,
+    ) -> Self {
         Self {
             grants,
+            depot,
             settings,
             certificates,
             ledger: Mutex::new(Ledger::default()),
@@ -206,6 +218,28 @@ impl Granting {
     }
 }
 
+impl Granting {
+    fn url(&self, wanted: &Wanted<'_>, bound: Bound, expires: Timestamp, now: Timestamp) -> String {
+        if bound.strength() == Strength::Time {
+            let left = expires.as_millis().saturating_sub(now.as_millis());
+            match self
+                .depot
+                .presign(&wanted.digest, Duration::from_millis(left))
+            {
+                Ok(Some(url)) => return url,
+                Ok(None) => {}
+                // Our own is as good, and costs our own line: a device need not wait for who mends this.
+                Err(error) => tracing::warn!(
+                    "a URL of our own is given instead of the store's: {}",
+                    with_sources(&error)
+                ),
+            }
+        }
+        let device = wanted.device;
+        self.grants.mint(&wanted.digest, device, bound, expires)
+    }
+}
+
 impl Grantor for Granting {
     fn mint(&self, wanted: &Wanted<'_>, now: Timestamp) -> Result<Minted, Ungranted> {
         let policy = wanted.policy.unwrap_or(&self.settings.policy);
@@ -231,9 +265,7 @@ impl Grantor for Granting {
                 let expires = self.expires(policy, wanted.length, now);
                 self.minted(wanted, GrantKind::Presigned, bound.strength());
                 Minted {
-                    url: self
-                        .grants
-                        .mint(&wanted.digest, wanted.device, bound, expires),
+                    url: self.url(wanted, bound, expires, now),
                     grant: delta::Granted {
                         kind: GrantKind::Presigned,
                         strength: bound.strength(),

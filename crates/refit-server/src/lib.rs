@@ -17,6 +17,7 @@ pub mod compose;
 pub mod config;
 mod counters;
 pub mod cursor;
+mod depot;
 mod desk;
 pub mod forwarded;
 mod granting;

@@ -1,12 +1,14 @@
 //! What does a test need of the world?
 //!
 //! *In*: nothing. *Out*: real things, on loopback and in temporary directories: a whole server with its store
-//! ([`TestServer`]), and a device that shares no code with it ([`Device`]).
+//! ([`TestServer`]), a device that shares no code with it ([`Device`]), and an object store that is nobody's mock
+//! ([`ceph::Gateway`]).
 //!
 //! *Absent on purpose*: mocks, fixed ports, sleeps.
 //!
 //! *Start reading at* [`server::TestServer`].
 
+pub mod ceph;
 pub mod device;
 pub mod server;
 

@@ -82,6 +82,7 @@ impl TestServer {
             trusted_proxies: wishes.trusted_proxies.clone(),
             poll_interval: Duration::from_secs(300),
             log_format: LogFormat::Human,
+            depot: None,
             policy: wishes.policy.clone(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()

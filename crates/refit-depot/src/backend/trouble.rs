@@ -33,7 +33,7 @@ pub enum Trouble {
     Unauthenticated(String),
     /// It knows who asks, and does not allow it.
     #[error(
-        "the object store does not allow it ({0}): the credentials need to list, read, write and delete under the prefix"
+        "the object store does not allow it ({0}): the credentials need to list, read, write and delete under the prefix; some stores also say this of a wrong access key or secret"
     )]
     Denied(String),
     /// There is no such bucket.
@@ -109,7 +109,10 @@ impl Trouble {
             }
             object_store::Error::PermissionDenied { .. } => Self::Denied(said),
             object_store::Error::Unauthenticated { .. } => Self::Unauthenticated(said),
-            _ if all.contains("status code: ") || all.contains("server error") => {
+            _ if ["status code: ", "server error", "Got invalid"]
+                .iter()
+                .any(|mark| all.contains(mark)) =>
+            {
                 Self::Failing(said)
             }
             _ => Self::Unreachable(said),

@@ -134,7 +134,7 @@ impl Given {
         }
     }
 
-    fn wrong(&self, problem: &str, hint: &str) -> Error {
+    pub(super) fn wrong(&self, problem: &str, hint: &str) -> Error {
         let name = match &self.origin {
             Origin::Flag => format!("--{}", self.key.name()),
             Origin::Variable => self.key.variable(),

@@ -40,9 +40,41 @@ pub(crate) struct Arguments {
     /// How to write the log: human or json [default: human]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
+    #[command(flatten)]
+    depot: DepotArguments,
     /// Read settings from this file
     #[arg(long, env = "REFIT_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+/// The object store that artifacts are kept in.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Object store")]
+struct DepotArguments {
+    /// Keep artifacts in s3://bucket/prefix, gs://… or az://… [default: the data directory]
+    #[arg(long, value_name = "URL")]
+    depot_url: Option<String>,
+    /// Where the store is, if it is not AWS
+    #[arg(long, value_name = "URL")]
+    depot_endpoint: Option<String>,
+    /// Where devices reach the store, if that is another name
+    #[arg(long, value_name = "URL")]
+    depot_public_endpoint: Option<String>,
+    /// The region of the bucket
+    #[arg(long, value_name = "NAME")]
+    depot_region: Option<String>,
+    /// Whether the bucket stands in the path: true or false
+    #[arg(long, value_name = "BOOL")]
+    depot_path_style: Option<String>,
+    /// A file with the credentials [default: environment, instance or container]
+    #[arg(long, value_name = "FILE")]
+    depot_credentials: Option<String>,
+    /// The role that temporary credentials of devices are of
+    #[arg(long, value_name = "ARN")]
+    depot_role: Option<String>,
+    /// Where STS is, if it is not at the endpoint
+    #[arg(long, value_name = "URL")]
+    depot_sts_endpoint: Option<String>,
 }
 
 impl Arguments {
@@ -56,6 +88,14 @@ impl Arguments {
             (Key::Dev, &dev),
             (Key::GrantLifetime, &self.grant_lifetime),
             (Key::LogFormat, &self.log_format),
+            (Key::DepotUrl, &self.depot.depot_url),
+            (Key::DepotEndpoint, &self.depot.depot_endpoint),
+            (Key::DepotPublicEndpoint, &self.depot.depot_public_endpoint),
+            (Key::DepotRegion, &self.depot.depot_region),
+            (Key::DepotPathStyle, &self.depot.depot_path_style),
+            (Key::DepotCredentials, &self.depot.depot_credentials),
+            (Key::DepotRole, &self.depot.depot_role),
+            (Key::DepotStsEndpoint, &self.depot.depot_sts_endpoint),
         ]
         .into_iter()
         .filter_map(|(key, value)| Some((key, value.clone()?)))
