@@ -143,7 +143,9 @@ pub fn identity(issued: Issued, key: Key, server: String) -> Result<Identity, St
     let mqtt = issued
         .mqtt
         .strip_prefix("mqtts://")
-        .ok_or("the server names no address for MQTT over TLS")?
+        .ok_or(
+            "the server names no address for MQTT over TLS: with --dev a device needs no identity",
+        )?
         .trim_end_matches('/')
         .to_owned();
     Ok(Identity {
