@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::asking::{add_release, ask, ask_with, set_release};
 
 /// A stream that is being followed.
-struct Stream {
+pub(crate) struct Stream {
     lines: std::io::Lines<BufReader<ureq::BodyReader<'static>>>,
     last: String,
 }
 
 impl Stream {
-    fn open(server: &TestServer, query: &str, after: Option<&str>) -> Self {
+    pub(crate) fn open(server: &TestServer, query: &str, after: Option<&str>) -> Self {
         let agent = ureq::Agent::config_builder()
             .proxy(None)
             .build()
@@ -49,7 +49,7 @@ impl Stream {
     }
 
     /// Reads on to the next event of a type.
-    fn until(&mut self, kind: &str) -> Value {
+    pub(crate) fn until(&mut self, kind: &str) -> Value {
         std::iter::from_fn(|| self.next())
             .find(|event| event["type"] == kind)
             .unwrap()

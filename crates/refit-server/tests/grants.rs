@@ -8,6 +8,7 @@ use refit_testkit::{Device, TestServer};
 use serde_json::{Value, json};
 
 use crate::asking::{Answer, add_release, ask, ask_with, get, until};
+use crate::events::Stream;
 
 /// A server that believes a proxy on loopback, so that tests can come from any address.
 fn behind_a_proxy() -> TestServer {
@@ -186,4 +187,78 @@ fn a_grant_outlives_a_restart_with_its_wish() {
     server.restart(&Wishes::default());
     let shown = get(&server, "/api/v1/devices/lamp-7").json();
     assert_eq!(shown["grant"]["lifetime"], 60);
+}
+
+/// Polls as a device that comes from this address.
+fn poll_from(server: &TestServer, device: &str, address: &str) -> Answer {
+    let headers = [("refit-device", device), ("x-forwarded-for", address)];
+    ask_with("GET", &server.url("/device/v1/delta"), &headers, ())
+}
+
+#[test]
+fn the_address_of_the_https_ask_counts_before_that_of_the_connection() {
+    let server = behind_a_proxy();
+    add_release(&server, "2.0.0", b"abc");
+    wish(&server, "lamp-7", json!({"strength": "address"})).is(200);
+    let polled = poll_from(&server, "lamp-7", "203.0.113.7").is(200);
+    assert_eq!(polled["strength"], "address");
+    assert_eq!(download_from(&polled, "203.0.113.7").status, 200);
+    download_from(&polled, "203.0.113.8").is_problem(403, "grant_refused");
+    // Over MQTT it comes from loopback, which is no public address; what it asked from over HTTPS counts.
+    let connected = delta(&server, "lamp-7");
+    assert_eq!(download_from(&connected, "203.0.113.7").status, 200);
+    download_from(&connected, "203.0.113.8").is_problem(403, "grant_refused");
+    // In IPv6 its whole site counts.
+    let polled = poll_from(&server, "lamp-7", "2001:db8:1:2::3").is(200);
+    assert_eq!(download_from(&polled, "2001:db8:1:2:ffff::4").status, 200);
+    download_from(&polled, "2001:db8:1:3::3").is_problem(403, "grant_refused");
+}
+
+#[test]
+fn the_feed_tells_mint_use_and_refusal_once_a_job() {
+    let server = behind_a_proxy();
+    let mut stream = Stream::open(&server, "", None);
+    add_release(&server, "2.0.0", b"abc");
+    wish(
+        &server,
+        "lamp-7",
+        json!({"strength": "address", "network": "203.0.113.0/24"}),
+    )
+    .is(200);
+    let delta = poll_from(&server, "lamp-7", "203.0.113.7").is(200);
+    let minted = stream.until("grant.minted");
+    assert_eq!(
+        (&minted["jobID"], &minted["strength"]),
+        (&delta["jobID"], &json!("address"))
+    );
+    for _ in 0..5 {
+        assert_eq!(download_from(&delta, "203.0.113.7").status, 200);
+        download_from(&delta, "198.51.100.1").is_problem(403, "grant_refused");
+    }
+    let used = stream.until("grant.used");
+    assert_eq!(used["jobID"], delta["jobID"]);
+    let refused = stream.until("grant.refused");
+    assert_eq!(
+        (&refused["jobID"], &refused["reason"]),
+        (&delta["jobID"], &json!("address"))
+    );
+    // The next of them is of another job: the four repetitions of each were not told.
+    wish(
+        &server,
+        "lamp-7",
+        json!({"strength": "address", "network": "198.51.100.0/24"}),
+    )
+    .is(200);
+    ask(
+        &server,
+        "PATCH",
+        "/api/v1/devices/lamp-7/desired",
+        r#"{"softwareURL":null}"#,
+    )
+    .is(200);
+    wish(&server, "lamp-7", json!({"strength": "time"})).is(200);
+    let next = poll_from(&server, "lamp-7", "203.0.113.7").is(200);
+    assert_ne!(next["jobID"], delta["jobID"]);
+    assert_eq!(download_from(&next, "203.0.113.7").status, 200);
+    assert_eq!(stream.until("grant.used")["jobID"], next["jobID"]);
 }
