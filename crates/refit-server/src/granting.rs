@@ -5,6 +5,8 @@
 
 mod choice;
 mod ledger;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use refit_depot::depot::Depot;
+use refit_depot::grant::cloud::SessionCredential;
 use refit_depot::grant::credential::Certificate;
 use refit_depot::grant::presigned::Bound;
 use refit_depot::grant::{Granted, Grants, Refused};
@@ -46,8 +49,8 @@ pub(crate) struct Granting {
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     /// By kind and strength, as [`GRANTS`] has them.
-    minted: [AtomicU64; 4],
-    used: [AtomicU64; 4],
+    minted: [AtomicU64; GRANTS.len()],
+    used: [AtomicU64; GRANTS.len()],
     /// By the reason of [`Ungranted::ALL`].
     withheld: [AtomicU64; Ungranted::ALL.len()],
     /// By the reason of [`Refused::REASONS`].
@@ -55,16 +58,18 @@ pub(crate) struct Figures {
 }
 
 /// The grants that there are.
-const GRANTS: [(GrantKind, Strength); 4] = [
+const GRANTS: [(GrantKind, Strength); 5] = [
     (GrantKind::Presigned, Strength::Time),
     (GrantKind::Presigned, Strength::Address),
     (GrantKind::Presigned, Strength::Device),
     (GrantKind::Credential, Strength::Device),
+    (GrantKind::Credential, Strength::Time),
 ];
 
 fn place(kind: GrantKind, strength: Strength) -> usize {
     match kind {
         GrantKind::Presigned => strength as usize,
+        GrantKind::Credential if matches!(strength, Strength::Time) => 4,
         GrantKind::Credential => 3,
     }
 }
@@ -89,7 +94,9 @@ impl Figures {
     }
 }
 
-fn by_grant(counts: &[AtomicU64; 4]) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+fn by_grant(
+    counts: &[AtomicU64; GRANTS.len()],
+) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
     let grants = GRANTS.iter().zip(counts);
     grants.map(|((kind, strength), count)| (kind.as_str(), strength.as_str(), count.load(Relaxed)))
 }
@@ -136,11 +143,52 @@ impl Granting {
         let token = self
             .grants
             .mint_credential(&wanted.digest, &certificate, expires);
-        self.minted(wanted, GrantKind::Credential, Strength::Device);
+        self.credential_minted(wanted, Strength::Device, feed, now);
+        (token, expires)
+    }
+
+    /// Tells what a credential for this is bound to: an object store's own, by STS, to nothing but time; where more is
+    /// demanded, or the store gives none, it is ours, which only the certificate's device can use.
+    pub(crate) fn credential_strength(&self, policy: Option<&GrantPolicy>) -> Strength {
+        let policy = policy.unwrap_or(&self.settings.policy);
+        let least = policy.min_strength.max(self.settings.policy.min_strength);
+        if self.depot.gives_sessions() && least == Strength::Time {
+            Strength::Time
+        } else {
+            Strength::Device
+        }
+    }
+
+    /// Asks the object store for a credential for an artifact; `None` if it gives none.
+    pub(crate) async fn session(
+        &self,
+        wanted: &Wanted<'_>,
+        feed: &Feed,
+        now: Timestamp,
+    ) -> Result<Option<SessionCredential>, refit_depot::backend::Error> {
+        let policy = wanted.policy.unwrap_or(&self.settings.policy);
+        let expires = self.expires(policy, wanted.length, now);
+        let left = Duration::from_millis(expires.as_millis().saturating_sub(now.as_millis()));
+        let session = self.depot.session(&wanted.digest, left, wanted.device, now);
+        let session = session.await?;
+        if session.is_some() {
+            self.credential_minted(wanted, Strength::Time, feed, now);
+        }
+        Ok(session)
+    }
+
+    fn credential_minted(
+        &self,
+        wanted: &Wanted<'_>,
+        strength: Strength,
+        feed: &Feed,
+        now: Timestamp,
+    ) {
+        self.minted(wanted, GrantKind::Credential, strength);
         let event = GrantEvent {
             job: wanted.job.cloned(),
             kind: Some(GrantKind::Credential),
-            strength: Some(Strength::Device),
+            strength: Some(strength),
             act: GrantAct::Minted,
         };
         feed.add(
@@ -148,7 +196,6 @@ impl Granting {
             Some(wanted.device.clone()),
             EventKind::Grant(Box::new(event)),
         );
-        (token, expires)
     }
 
     /// Notes that a device itself, as its connection proves, asked over HTTPS from this address.
@@ -257,7 +304,7 @@ impl Grantor for Granting {
                 url: self.grants.stable_url(&wanted.digest),
                 grant: delta::Granted {
                     kind: GrantKind::Credential,
-                    strength: Strength::Device,
+                    strength: self.credential_strength(wanted.policy),
                     expires: None,
                 },
             },

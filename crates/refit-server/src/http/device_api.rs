@@ -15,8 +15,10 @@ use refit_engine::send::{Granter, Wanted, granted};
 use refit_engine::shard::Presence;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
+use refit_protocol::grant::Strength;
 use refit_protocol::job::JobId;
 use refit_protocol::software_url::depot_digest;
+use refit_protocol::time::Timestamp;
 use refit_replica::record::Record;
 use refit_replica::speaker::Speaker;
 use serde_json::{Value, json};
@@ -224,20 +226,55 @@ pub(crate) async fn credential(
         let problem = Problem::new(Kind::GrantRefused, detail);
         return Err(problem.with("reason", "not-by-credential"));
     }
-    let (token, expires) =
-        app.granting
-            .credential(&wanted, &bearer.thumbprint, app.fleet.feed(), now);
-    let answer = json!({
-        "url": app.grants.stable_url(&digest),
-        "token": token,
-        "expires": expires.as_millis(),
-        "strength": "device",
-    });
+    let answer = if app.granting.credential_strength(wanted.policy) == Strength::Time {
+        from_store(&app, &wanted, now).await?
+    } else {
+        None
+    };
+    let answer = answer.unwrap_or_else(|| of_our_own(&app, &wanted, &bearer.thumbprint, now));
     let kinds = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, "no-store"),
     ];
     Ok((kinds, answer.to_string()).into_response())
+}
+
+/// A token for our own depot, for this certificate alone.
+fn of_our_own(app: &App, wanted: &Wanted<'_>, thumbprint: &[u8; 32], now: Timestamp) -> Value {
+    let feed = app.fleet.feed();
+    let (token, expires) = app.granting.credential(wanted, thumbprint, feed, now);
+    json!({
+        "url": app.grants.stable_url(&wanted.digest),
+        "token": token,
+        "expires": expires.as_millis(),
+        "strength": "device",
+    })
+}
+
+/// A credential of the object store for the one key, good for whoever holds it; `None` if the store gives none.
+async fn from_store(
+    app: &App,
+    wanted: &Wanted<'_>,
+    now: Timestamp,
+) -> Result<Option<Value>, Problem> {
+    let asked = app.granting.session(wanted, app.fleet.feed(), now).await;
+    let session = asked.map_err(|error| Problem::of_depot(&error))?;
+    Ok(session.map(|session| {
+        json!({
+            "url": app.grants.stable_url(&wanted.digest),
+            "expires": session.expires.as_millis(),
+            "strength": "time",
+            "aws": {
+                "accessKeyId": session.access_key_id,
+                "secretAccessKey": *session.secret_access_key,
+                "sessionToken": *session.session_token,
+                "region": session.region,
+                "endpoint": session.endpoint,
+                "bucket": session.bucket,
+                "key": session.key,
+            },
+        })
+    }))
 }
 
 /// Tells which device asks, if it may ask now.
