@@ -91,6 +91,11 @@ table! {
 //  operation      name              nature target viewer operator admin application
     DeviceRead     "device:read"     Read   Device Yes    Yes      Yes   Scoped      "see devices and their state";
     DeviceHold     "device:hold"     Write  Device No     Yes      Yes   Named       "keep software from a device, or release it";
+    DeviceRemove   "device:remove"   Write  Device No     Yes      Yes   No          "remove a device: its record, and its certificates";
+    DeviceBar      "device:bar"      Write  Device No     Yes      Yes   No          "revoke and retire devices, and allow them a new key";
+    EnrolmentRead  "enrolment:read"  Read   Fleet  No     Yes      Yes   No          "see claim tokens, without their secrets";
+    EnrolmentWrite "enrolment:write" Write  Fleet  No     Yes      Yes   No          "make and revoke claim tokens, register devices";
+    TrustRead      "trust:read"      Read   Fleet  Yes    Yes      Yes   No          "see what devices trust, and until when";
     JobRead        "job:read"        Read   Device Yes    Yes      Yes   Scoped      "see jobs";
     JobCancel      "job:cancel"      Write  Device No     Yes      Yes   Named       "end the open job of a device";
     JobRetry       "job:retry"       Write  Device No     Yes      Yes   Named       "try again what failed on a device";

@@ -45,6 +45,7 @@ impl Change {
             Input::Cancel => (Operation::JobCancel, Vec::new()),
             Input::Hold(_) => (Operation::DeviceHold, Vec::new()),
             Input::Retry => (Operation::JobRetry, Vec::new()),
+            Input::Remove => (Operation::DeviceRemove, Vec::new()),
             Input::At(_, input) => return Self::of(input, record),
             Input::Ask { .. } | Input::Subscribed | Input::Detached | Input::Due => return None,
         };
@@ -81,6 +82,7 @@ impl Change {
 fn shown(action: Operation, keys: &[String], record: &Record) -> Value {
     match action {
         Operation::DeviceHold => json!({ "held": record.held }),
+        Operation::DeviceRemove => json!({ "gone": record.gone }),
         Operation::JobCancel | Operation::JobRetry => {
             let job = record.job.as_ref();
             json!({ "jobID": job.map(|job| job.id.as_str()) })

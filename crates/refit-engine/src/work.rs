@@ -143,7 +143,8 @@ impl<P: Clone + PartialEq> Work<P> {
             Ok(read) => read,
             Err(rejected) => return self.hold(task, Held::refused(Reply::Rejected(rejected))),
         };
-        let is_new = loaded.guard.is_none() && !self.dirty;
+        // One that was removed is as unknown as one that never was.
+        let is_new = loaded.record.gone || (loaded.guard.is_none() && !self.dirty);
         if is_new && let Some(refusal) = refuse_unknown(&input, room, context.now.wall) {
             return self.hold(task, refusal);
         }
@@ -159,6 +160,9 @@ impl<P: Clone + PartialEq> Work<P> {
             self.audit.push(line);
         }
         let refused = matches!(decision.answer, Some(Answer::Rejected(_)));
+        if is_new && !refused {
+            loaded.record.gone = false;
+        }
         self.dirty |= decision.changed || (is_new && !refused);
         self.delta_due |= decision.delta;
         for entry in &decision.jobs {

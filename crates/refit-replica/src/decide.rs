@@ -48,6 +48,7 @@ fn take(draft: &mut Draft<'_, '_>, input: Input) {
         Input::Cancel => cancel(draft),
         Input::Hold(held) => hold(draft, held),
         Input::Retry => desire::retry(draft),
+        Input::Remove => remove(draft),
         Input::At(version, input) => match update::version_is(draft.record, Some(version)) {
             Ok(()) => take(draft, *input),
             Err(rejection) => refuse(draft, rejection),
@@ -76,6 +77,22 @@ fn cancel(draft: &mut Draft<'_, '_>) {
         Some("cancelled by an operator".into()),
         false,
     );
+}
+
+/// Leaves a tombstone: the version, which goes on rising. Jobs that were, are no longer known (semantics 34).
+fn remove(draft: &mut Draft<'_, '_>) {
+    job::end(
+        draft,
+        Status::Cancelled,
+        Some("the device was removed".into()),
+        false,
+    );
+    draft.state_changed();
+    *draft.record = Record {
+        version: draft.record.version,
+        gone: true,
+        ..Record::default()
+    };
 }
 
 fn hold(draft: &mut Draft<'_, '_>, held: bool) {

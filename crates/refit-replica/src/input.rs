@@ -34,6 +34,8 @@ pub enum Input {
     Hold(bool),
     /// An operator wants what failed to be tried again.
     Retry,
+    /// An operator removes the device.
+    Remove,
     /// One of an operator's inputs above, taken only if the record has this version; otherwise it is refused (409).
     At(u64, Box<Self>),
 }

@@ -32,6 +32,8 @@ pub struct Record {
     pub failures: Vec<Failures>,
     /// An operator keeps software deltas from this device.
     pub held: bool,
+    /// The device was removed: only its version is left, so that a new record goes on above it (semantics 34).
+    pub gone: bool,
 }
 
 /// One execution of one change of software.

@@ -164,7 +164,7 @@ impl utoipa::Modify for Bearer {
 fn api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(devices::list))
-        .routes(routes!(devices::show))
+        .routes(routes!(devices::show, devices::remove))
         .routes(routes!(devices::desire))
         .routes(routes!(devices::set_software))
         .routes(routes!(devices::cancel))

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::asking::{Answer, ask, ask_with, get};
 
-fn csr(key: &KeyPair, name: Option<&str>) -> String {
+pub(crate) fn csr(key: &KeyPair, name: Option<&str>) -> String {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     if let Some(name) = name {
@@ -33,7 +33,7 @@ fn pem(label: &str, der: &[u8]) -> String {
     )
 }
 
-fn claim(server: &TestServer, body: Value) -> Value {
+pub(crate) fn claim(server: &TestServer, body: Value) -> Value {
     ask(
         server,
         "POST",
@@ -43,7 +43,7 @@ fn claim(server: &TestServer, body: Value) -> Value {
     .is(201)
 }
 
-fn enrol(server: &TestServer, body: &Value) -> Answer {
+pub(crate) fn enrol(server: &TestServer, body: &Value) -> Answer {
     ask_with(
         "POST",
         &server.url("/device/v1/enrol"),
@@ -462,41 +462,4 @@ fn a_ca_that_is_not_whole_is_named_before_anybody_is_served() {
     // Another CA under the same devices would lock all of them out.
     std::fs::rename(data.join("ca"), data.join("old")).unwrap();
     assert!(fault().contains("not in the trust bundle"), "{}", fault());
-}
-
-#[test]
-fn the_ca_says_who_has_moved_and_when_what_expires() {
-    let server = TestServer::start();
-    let made = claim(&server, json!({"devices": 9}));
-    for (id, trust) in [("a", 1), ("b", 0)] {
-        let key = KeyPair::generate().unwrap();
-        enrol(
-            &server,
-            &json!({"token": made["token"], "id": id, "csr": csr(&key, None)}),
-        )
-        .is(201);
-        let mut device = refit_testkit::Device::connect(server.mqtt_address(), id).unwrap();
-        let report = json!({"state": {"reported": {"agent": {"trust": trust}}}});
-        device
-            .publish("update", report.to_string().as_bytes())
-            .unwrap();
-        device.acknowledged().unwrap();
-    }
-    let shown = get(&server, "/api/v1/ca").is(200);
-    assert_eq!(
-        (&shown["trust"], &shown["behind"], &shown["leftToRenew"]),
-        (&json!(1), &json!(1), &json!(0))
-    );
-    assert_eq!(
-        shown["holds"],
-        json!([{"number": 0, "devices": 1}, {"number": 1, "devices": 1}])
-    );
-    assert_eq!(shown["issuers"][0]["certificates"], 2);
-    assert_eq!(shown["issuers"][0]["issuer"], shown["issuer"]);
-    assert!(
-        shown["certificates"]
-            .as_str()
-            .unwrap()
-            .starts_with("-----BEGIN CERTIFICATE")
-    );
 }

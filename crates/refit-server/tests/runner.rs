@@ -31,3 +31,5 @@ mod problems;
 mod reference;
 #[cfg(test)]
 mod releases;
+#[cfg(test)]
+mod removing;

@@ -108,6 +108,11 @@ impl Client {
         self.json(Method::POST, path, &[if_match(version)], ())
     }
 
+    /// Removes something; only with a record of this version, if one is given.
+    pub(crate) fn remove(&self, path: &str, version: Option<u64>) -> Result<Value, Failure> {
+        self.json(Method::DELETE, path, &[if_match(version)], ())
+    }
+
     /// Sends an artifact of this length and digest; tells also whether it was new.
     pub(crate) fn upload(
         &self,

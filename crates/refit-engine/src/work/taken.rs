@@ -61,7 +61,7 @@ pub(super) fn refuse_unknown<P>(input: &Input, room: bool, now: Timestamp) -> Op
             speaker: Speaker::Application(_),
             ..
         } => Reply::Rejected(rejected(not_found())),
-        Input::Cancel | Input::Hold(_) | Input::Retry | Input::At(..) => {
+        Input::Cancel | Input::Hold(_) | Input::Retry | Input::Remove | Input::At(..) => {
             Reply::Rejected(rejected(not_found()))
         }
         Input::Subscribed if !room => return Some(Held::nothing()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use refit_engine::shard::Presence;
 use refit_protocol::device_id::DeviceId;
@@ -18,7 +18,8 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::App;
-use super::ask::{self, DevicePath, Dry, GrantOf, IfMatch, Page, Query};
+use super::ask::{self, DevicePath, Dry, GrantOf, IfMatch, Nothing, Page, Query};
+use super::enrolment::at_work;
 use super::error::{Kind, Problem};
 use super::pretend::pretend;
 use super::releases::split_release;
@@ -85,7 +86,7 @@ pub(crate) async fn show(
 async fn shown(app: &App, device: DeviceId) -> Result<Response, Problem> {
     let (fleet, id) = (app.fleet.clone(), device.clone());
     let read = app.readers.read(move |reader| {
-        let Some(stored) = reader.load(&id)? else {
+        let Some(stored) = reader.load(&id)?.filter(|stored| !stored.record.gone) else {
             return Ok(None);
         };
         let last_job = reader.jobs_of(&id, None, 1)?.pop().map(|row| row.entry);
@@ -329,6 +330,43 @@ async fn operated(
         Some(version) => Input::At(version, Box::new(input)),
     };
     changed(app, device, input, version, dry).await
+}
+
+/// Removes a device: its state and its jobs' meaning are gone, its certificates are revoked, its connection is cut.
+///
+/// Its history stays. Should the ID come back, its record goes on above the old version, and old job IDs mean nothing.
+/// A device with an identity needs an operator's leave to enrol anew. `If-Match` is demanded.
+#[utoipa::path(delete, operation_id = "removeDevice", tag = "devices", path = "/api/v1/devices/{id}", params(
+    DevicePath, IfMatch,
+), responses(
+    (status = 204),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+    (status = 507, body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn remove(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Query(Nothing {}): Query<Nothing>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let device = ask::device(&id)?;
+    let version = ask::if_match(&headers)?.demanded()?;
+    let input = match version {
+        None => Input::Remove,
+        Some(version) => Input::At(version, Box::new(Input::Remove)),
+    };
+    let said = desk::say(&app.fleet, &*app.store, |fleet, seat| {
+        fleet.operate(seat, &device, input, 0);
+    });
+    match said.await {
+        Ok(()) => {}
+        Err(problem) if problem.kind == Kind::Conflict => {
+            return Err(of_conflict(&app, device, version, problem).await?);
+        }
+        Err(problem) => return Err(problem),
+    }
+    at_work(&app, move |office| office.removed(&device, wall::now())).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Tells whether it was the version that did not fit, or the state.

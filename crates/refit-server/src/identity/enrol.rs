@@ -376,6 +376,25 @@ impl Office {
         Ok(())
     }
 
+    /// The record of a device was removed: what it has of an identity is revoked with it, and its connection ends.
+    pub(crate) fn removed(&self, device: &DeviceId, now: Timestamp) -> Result<(), Problem> {
+        self.tell(device, IdentityAct::Removed, now);
+        let known = self
+            .store
+            .reader()
+            .and_then(|mut reader| reader.identity(device))
+            .map_err(Problem::of_store)?;
+        match known {
+            Some(row) if row.standing == Standing::Enrolled => {
+                self.bar(device, Standing::Revoked, IdentityAct::Revoked, now)
+            }
+            _ => {
+                self.fleet.expel(device);
+                Ok(())
+            }
+        }
+    }
+
     /// Allows a device one new key.
     pub(crate) fn allow_key(&self, device: &DeviceId, now: Timestamp) -> Result<(), Problem> {
         let change = IdentityChange::AllowKey {

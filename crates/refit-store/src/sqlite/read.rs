@@ -37,7 +37,7 @@ const LOAD: &str = "SELECT num, revision, version, seen, written, desired, repor
 const LOAD_ROW: &str = "SELECT num, revision, version, seen, written, desired, reported, control
      FROM device WHERE num = ?2 AND +ext_id = ?1";
 const DEVICES: &str = "SELECT ext_id, version, seen, desired, reported, control
-     FROM device WHERE ext_id > ? ORDER BY ext_id LIMIT ?";
+     FROM device WHERE ext_id > ? AND coalesce(json_extract(control, '$.x'), 0) = 0 ORDER BY ext_id LIMIT ?";
 const JOB: &str = "SELECT seq, ext_id, id, software, previous, origin, status, opened, sent, started, ended, phase,
      percent, reason FROM job JOIN device USING (num)";
 

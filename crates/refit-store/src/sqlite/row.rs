@@ -62,6 +62,8 @@ pub(super) struct Control<'a> {
     failures: Vec<(Cow<'a, str>, u8)>,
     #[serde(rename = "h", default, skip_serializing_if = "is_false")]
     held: bool,
+    #[serde(rename = "x", default, skip_serializing_if = "is_false")]
+    gone: bool,
     /// In the words of the wire.
     #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
     grant: Option<GrantPolicy>,
@@ -142,6 +144,7 @@ impl<'a> Control<'a> {
                 .map(|f| (Cow::from(&f.software_url), f.count))
                 .collect(),
             held: record.held,
+            gone: record.gone,
             grant: record.grant,
         };
         (control != Self::default()).then_some(control)
@@ -164,6 +167,7 @@ impl<'a> Control<'a> {
             })
             .collect();
         record.held = self.held;
+        record.gone = self.gone;
         record.grant = self.grant;
         Ok(())
     }

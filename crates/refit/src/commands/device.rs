@@ -46,6 +46,15 @@ pub(crate) enum Command {
     Retire(Id),
     /// Allow a device one new key: it can enrol once more
     ReEnrol(Id),
+    /// Remove a device: its record, and its certificates
+    #[command(alias = "rm")]
+    Remove {
+        #[command(flatten)]
+        id: Id,
+        /// Only if the record has this version
+        #[arg(long, value_name = "VERSION")]
+        if_version: Option<u64>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -97,6 +106,11 @@ pub(crate) fn run(command: Command, client: &Client, output: Output) -> Result<(
         Command::Revoke(id) => identify(client, &id, "revoke", output),
         Command::Retire(id) => identify(client, &id, "retire", output),
         Command::ReEnrol(id) => identify(client, &id, "re-enrol", output),
+        Command::Remove { id, if_version } => {
+            client.remove(&id.path(), if_version)?;
+            let removed = serde_json::json!({ "id": id.id, "removed": true });
+            output.document(&removed, || format!("removed {}", id.id))
+        }
     }
 }
 
