@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,9 +15,9 @@ use refit_engine::driver::{Engine, Parts};
 use refit_engine::fleet::Fleet;
 use refit_engine::releases::Releases;
 use refit_engine::shard::Settings;
-use refit_mqtt::identity::DevGate;
+use refit_mqtt::identity::{DevGate, Gate};
 use refit_mqtt::listener::{self, Endpoint};
-use refit_mqtt::quota::Quota;
+use refit_mqtt::quota::{Pace, Quota};
 use refit_store::sqlite::{self, SqliteStore};
 use refit_store::store::{Failure, Store};
 use tokio::net::TcpListener;
@@ -27,20 +28,28 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::cursor::{self, Cursors};
 use crate::depot;
+use crate::gate::CertGate;
 use crate::granting::Granting;
 use crate::http::{self, App, Limits, connection};
 use crate::identity::Identities;
-use crate::identity::authority::{self, Authority};
+use crate::identity::authority::{self, Authority, Own};
 use crate::identity::enrol::Office;
 use crate::identity::throttle::Throttle;
 use crate::operator::{self, Operator};
 use crate::places::{Places, TOKEN_FILE};
 use crate::pollers::{self, Pollers};
+use crate::privacy::{self, Privacy};
 use crate::readers::Readers;
 use crate::wall;
 
 /// How many devices may make themselves known; an operator may make more.
 const DEVICES_MAX: u64 = 5_000_000;
+
+/// How fast private connections are accepted: what two cores can do, and a second of that at once.
+const HANDSHAKES: Pace = Pace {
+    per_s: NonZeroU32::MIN.saturating_add(3_999),
+    burst: NonZeroU32::MIN.saturating_add(3_999),
+};
 
 /// How long a stopping server waits for what is under way.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -52,6 +61,8 @@ pub struct Server {
     mqtt: Endpoint,
     stop: watch::Sender<bool>,
     http: JoinHandle<()>,
+    /// Looks after the server's certificate.
+    watching: Option<JoinHandle<()>>,
     /// Why the store stopped, if it did: it may fail while nothing is being committed.
     store_broken: watch::Receiver<Option<String>>,
     /// Dropped last: it holds the lock on the data.
@@ -62,10 +73,13 @@ impl Server {
     /// Starts everything. When this returns, requests and devices are taken.
     pub async fn start(mut config: Config) -> Result<Self, StartError> {
         config.policy.certificates = !config.dev;
-        let (data, kept) = open(&config.data).await?;
+        let (data, kept) = open(&config.data, config.privacy.ca.clone()).await?;
         let depot = depot::open(&data, config.depot.clone()).await?;
         let (listener, at) = listen(config.http).await?;
-        let api = format!("http://{at}");
+        let api = match config.dev {
+            false => format!("https://{}", reachable(at, &config.privacy.names)),
+            true => format!("http://{at}"),
+        };
         let public_url = config.public_url.clone().unwrap_or_else(|| api.clone());
         let grants = Arc::new(Grants::new(kept.keys, &public_url));
         let (settings, certificates) = (config.grant.clone(), !config.dev);
@@ -74,10 +88,22 @@ impl Server {
         let engine = start_engine(&config, &kept.store, &kept.releases, &granting)?;
         let (authority, identities) = (Arc::clone(&kept.authority), Arc::clone(&kept.identities));
         let office = office(&kept.store, engine.fleet(), authority, identities)?;
-        let mqtt = endpoint(config.mqtt, &engine, &kept.token)?;
+        let private = open_privacy(&config, &data, &kept.authority).await?;
+        let gate = gate(
+            private.is_some(),
+            &kept.authority,
+            &kept.identities,
+            &kept.token,
+        );
+        let mqtt = endpoint(config.mqtt, &engine, gate, private.as_ref())?;
         let places = Places {
             api,
-            mqtt: format!("mqtt://{}", mqtt.address()),
+            mqtt: format!(
+                "{}://{}",
+                if private.is_some() { "mqtts" } else { "mqtt" },
+                mqtt.address()
+            ),
+            root: private.as_ref().and_then(|_| root_file(&config, &data)),
             public_url,
             token_file: data.join(TOKEN_FILE),
             data,
@@ -112,6 +138,7 @@ impl Server {
             cursors: kept.cursors,
             mqtt: mqtt.figures(),
             counters: Arc::clone(&counters),
+            privacy: private.clone(),
             places: places.clone(),
             stopping: stopping.clone(),
             run: format!("{:x}", wall::now().as_millis()),
@@ -121,7 +148,14 @@ impl Server {
             under_way: Default::default(),
         };
         let router = http::router(Arc::new(app));
-        let http = tokio::spawn(connection::serve(listener, router, counters, stopping));
+        let http = tokio::spawn(connection::serve(
+            listener,
+            router,
+            counters,
+            private.as_ref().map(|private| Arc::clone(&private.https)),
+            stopping,
+        ));
+        let watching = private.map(|private| tokio::spawn(private.watch()));
         places.write().map_err(StartError::data(&places.data))?;
         let _store = kept.store;
         Ok(Self {
@@ -130,6 +164,7 @@ impl Server {
             mqtt,
             stop,
             http,
+            watching,
             store_broken: kept.store_broken,
             _store,
         })
@@ -163,10 +198,14 @@ impl Server {
             mqtt,
             stop,
             http,
+            watching,
             store_broken: _,
             _store,
         } = self;
         stop.send_replace(true);
+        if let Some(watching) = watching {
+            watching.abort();
+        }
         let abort = http.abort_handle();
         let (devices, requests) =
             tokio::join!(mqtt.stop(DRAIN_MAX), tokio::time::timeout(DRAIN_MAX, http));
@@ -184,11 +223,11 @@ impl Server {
 }
 
 /// Opens what lies in the data directory; makes it if it is not there.
-async fn open(data: &Path) -> Result<(PathBuf, Kept), StartError> {
+async fn open(data: &Path, own: Option<Own>) -> Result<(PathBuf, Kept), StartError> {
     make_data(data)?;
     let data = data.canonicalize().map_err(StartError::data(data))?;
     let at = data.clone();
-    let kept = tokio::task::spawn_blocking(move || Kept::open(&at)).await;
+    let kept = tokio::task::spawn_blocking(move || Kept::open(&at, own.as_ref())).await;
     let kept = kept.map_err(|error| StartError::data(&data)(io::Error::other(error)))??;
     Ok((data, kept))
 }
@@ -226,7 +265,8 @@ fn start_engine(
         policy: config.policy.clone(),
         epoch: store.epoch(),
         devices_max: DEVICES_MAX,
-        unknown_devices_join: config.dev,
+        // Without `--dev` the gate lets in nobody whom the fleet's CA has not named.
+        unknown_devices_join: true,
     };
     Engine::start(Parts {
         store: Arc::clone(store),
@@ -250,15 +290,84 @@ fn office(
     Ok(Arc::new(office))
 }
 
-fn endpoint(at: SocketAddr, engine: &Engine, token: &str) -> Result<Endpoint, StartError> {
+/// Who decides who comes in over MQTT.
+fn gate(
+    is_private: bool,
+    authority: &Arc<Authority>,
+    identities: &Arc<Identities>,
+    token: &str,
+) -> Arc<dyn Gate> {
+    if is_private {
+        Arc::new(CertGate {
+            authority: Arc::clone(authority),
+            identities: Arc::clone(identities),
+            operator: Operator::of(token),
+        })
+    } else {
+        Arc::new(DevGate::new(token))
+    }
+}
+
+fn endpoint(
+    at: SocketAddr,
+    engine: &Engine,
+    gate: Arc<dyn Gate>,
+    private: Option<&Arc<Privacy>>,
+) -> Result<Endpoint, StartError> {
     let parts = listener::Parts {
         fleet: engine.fleet().clone(),
-        // The seam for certificates: another gate, where devices have an identity of their own.
-        gate: Arc::new(DevGate::new(token)),
-        quota: Quota::default(),
-        tls: None,
+        gate,
+        quota: Quota {
+            // A handshake costs far more than a connection.
+            pace: private.map(|_| HANDSHAKES),
+            ..Quota::default()
+        },
+        tls: private.map(|private| Arc::clone(&private.mqtts)),
     };
     Endpoint::start(at, parts).map_err(StartError::listen("MQTT", "mqtt", at))
+}
+
+/// Opens what makes connections private; `None` with `--dev`.
+async fn open_privacy(
+    config: &Config,
+    data: &Path,
+    authority: &Arc<Authority>,
+) -> Result<Option<Arc<Privacy>>, StartError> {
+    if config.dev {
+        return Ok(None);
+    }
+    let (data, wanted, authority) = (
+        data.to_owned(),
+        config.privacy.clone(),
+        Arc::clone(authority),
+    );
+    let opened = tokio::task::spawn_blocking(move || Privacy::open(&data, authority, &wanted));
+    let opened = opened
+        .await
+        .map_err(|error| StartError::data(&config.data)(io::Error::other(error)))?;
+    Ok(Some(Arc::new(opened?)))
+}
+
+/// Where to find the root of the server's own certificate, if it is ours.
+fn root_file(config: &Config, data: &Path) -> Option<PathBuf> {
+    let is_ours = config.privacy.certificate.is_none();
+    match &config.privacy.ca {
+        _ if !is_ours => None,
+        Some(own) => Some(own.certificate.clone()),
+        None => Some(data.join(authority::FOLDER).join("root.pem")),
+    }
+}
+
+/// An address as the server's certificate names it: one that listens everywhere is reached by its first name.
+fn reachable(at: SocketAddr, names: &[String]) -> String {
+    let is_named = |name: &&String| name.parse() == Ok(at.ip());
+    match names.first() {
+        Some(first) if !names.iter().any(|name| is_named(&name)) => match first.parse() {
+            Ok(address) => SocketAddr::new(address, at.port()).to_string(),
+            Err(_) => format!("{first}:{}", at.port()),
+        },
+        Some(_) | None => at.to_string(),
+    }
 }
 
 /// What lies in the data directory.
@@ -276,7 +385,7 @@ struct Kept {
 
 impl Kept {
     /// The store comes first: its lock keeps a second server from everything else.
-    fn open(data: &Path) -> Result<Self, StartError> {
+    fn open(data: &Path, own: Option<&Own>) -> Result<Self, StartError> {
         let (stopped, store_broken) = watch::channel(None);
         let mut options = sqlite::Options::new(data);
         options.on_broken = Box::new(move |why| drop(stopped.send_replace(Some(why.into()))));
@@ -285,7 +394,7 @@ impl Kept {
         for release in store.reader()?.releases()? {
             releases.add(release.software);
         }
-        let authority = Authority::open(data, &*store, wall::now())?;
+        let authority = Authority::open(data, own, &*store, wall::now())?;
         let identities = Identities::new(store.reader()?.barred()?);
         Ok(Self {
             authority: Arc::new(authority),
@@ -376,6 +485,9 @@ pub enum StartError {
     /// The key of cursors cannot be had.
     #[error("failed to {0}")]
     Cursors(#[from] cursor::Error),
+    /// Connections cannot be private.
+    #[error("{0}")]
+    Privacy(#[from] privacy::Error),
     /// The fleet's CA cannot be had.
     #[error("{0}")]
     Authority(#[from] authority::Error),

@@ -16,6 +16,10 @@ use std::time::Duration;
 use refit_depot::backend::settings::Settings as StoreSettings;
 use refit_protocol::network::Cidr;
 use refit_replica::input::Policy;
+use refit_tls::server::Oldest;
+
+use crate::identity::authority::Own;
+use crate::privacy::{Wanted, default_names};
 
 use file::read_file;
 use given::{Given, Origin};
@@ -32,7 +36,7 @@ pub struct Config {
     pub mqtt: SocketAddr,
     /// The URL by which devices reach the depot; `None`: that of the HTTP address.
     pub public_url: Option<String>,
-    /// Whether devices without an identity are taken, on loopback.
+    /// Whether devices without an identity are taken, in plain text, on loopback.
     pub dev: bool,
     /// Which grants devices get unless a wish chooses another, and how long they are good.
     pub grant: Grant,
@@ -40,6 +44,8 @@ pub struct Config {
     pub trusted_proxies: Vec<Cidr>,
     /// How often a device that polls over HTTP is to come while nothing is due to it.
     pub poll_interval: Duration,
+    /// How connections become private without `--dev`.
+    pub privacy: Wanted,
     /// How the log is written.
     pub log_format: LogFormat,
     /// The object store that artifacts are kept in; `None`: the data directory.
@@ -111,11 +117,23 @@ pub enum Key {
     DepotRole,
     /// `depot-sts-endpoint`
     DepotStsEndpoint,
+    /// `name`
+    Name,
+    /// `tls-certificate`
+    TlsCertificate,
+    /// `tls-key`
+    TlsKey,
+    /// `tls-oldest`
+    TlsOldest,
+    /// `ca-certificate`
+    CaCertificate,
+    /// `ca-key`
+    CaKey,
 }
 
 impl Key {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 31] = [
         Self::Data,
         Self::Http,
         Self::Mqtt,
@@ -141,9 +159,15 @@ impl Key {
         Self::DepotCredentials,
         Self::DepotRole,
         Self::DepotStsEndpoint,
+        Self::Name,
+        Self::TlsCertificate,
+        Self::TlsKey,
+        Self::TlsOldest,
+        Self::CaCertificate,
+        Self::CaKey,
     ];
 
-    /// Returns the name in the file, and of the flag after its dashes.
+    /// Returns the name in the file, and of the flag after its dashes, if there is one.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Data => "data",
@@ -171,12 +195,21 @@ impl Key {
             Self::DepotCredentials => "depot-credentials",
             Self::DepotRole => "depot-role",
             Self::DepotStsEndpoint => "depot-sts-endpoint",
+            Self::Name => "name",
+            Self::TlsCertificate => "tls-certificate",
+            Self::TlsKey => "tls-key",
+            Self::TlsOldest => "tls-oldest",
+            Self::CaCertificate => "ca-certificate",
+            Self::CaKey => "ca-key",
         }
     }
 
     /// Returns the name of the variable.
     pub fn variable(self) -> String {
-        format!("REFIT_{}", self.name().to_uppercase().replace('-', "_"))
+        format!(
+            "REFIT_{}",
+            self.name().to_uppercase().replace(['-', '.'], "_")
+        )
     }
 }
 /// Why there is no configuration: what is wrong, where, and what to do.
@@ -204,12 +237,22 @@ impl Config {
                 .or_else(|| Some(given(variable(&key.variable())?, Origin::Variable)))
                 .or_else(|| file.find(key))
         };
+        let dev = find(Key::Dev).map_or(Ok(false), |given| given.yes_or_no())?;
+        let privacy = Wanted {
+            names: find(Key::Name).map_or_else(default_names, |given| given.list()),
+            certificate: pair(find(Key::TlsCertificate), find(Key::TlsKey))?,
+            ca: pair(find(Key::CaCertificate), find(Key::CaKey))?,
+            oldest: find(Key::TlsOldest).map_or(Ok(Oldest::Tls13), |given| given.oldest())?,
+        };
         let config = Self {
             data: find(Key::Data).map_or_else(|| "refit-data".into(), |given| given.text.into()),
-            http: find(Key::Http).map_or_else(|| Ok(default_address(8080)), |g| g.address())?,
-            mqtt: find(Key::Mqtt).map_or_else(|| Ok(default_address(1883)), |g| g.address())?,
+            http: find(Key::Http)
+                .map_or_else(|| Ok(default_address(dev, 8080, 8443)), |g| g.address())?,
+            mqtt: find(Key::Mqtt)
+                .map_or_else(|| Ok(default_address(dev, 1883, 8883)), |g| g.address())?,
             public_url: find(Key::PublicUrl).map(|given| given.url()).transpose()?,
-            dev: find(Key::Dev).map_or(Ok(false), |given| given.yes_or_no())?,
+            dev,
+            privacy,
             grant: Grant::resolve(&find)?,
             trusted_proxies: find(Key::TrustedProxies)
                 .map_or_else(|| Ok(Vec::new()), |given| given.networks())?,
@@ -225,10 +268,7 @@ impl Config {
     /// Refuses what would let strangers in.
     fn checked(self) -> Result<Self, Error> {
         if !self.dev {
-            return Err(Error {
-                what: "this release serves devices only with --dev, on loopback".into(),
-                hint: "devices with certificates of their own come with the next release; until then: refit serve --dev".into(),
-            });
+            return Ok(self);
         }
         if self.grant.policy.needs_certificate() {
             return Err(Error {
@@ -258,9 +298,30 @@ impl Config {
 /// How often a device that polls is to come while nothing is due to it, unless the operator says otherwise.
 const POLL_INTERVAL: Duration = Duration::from_secs(300);
 
-const fn default_address(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+/// With `--dev` loopback, else every address of this machine.
+const fn default_address(dev: bool, open: u16, private: u16) -> SocketAddr {
+    if dev {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), open)
+    } else {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), private)
+    }
 }
+
+/// A certificate and its key: both, or neither.
+fn pair(certificate: Option<Given>, key: Option<Given>) -> Result<Option<Own>, Error> {
+    match (certificate, key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(Own {
+            certificate: certificate.text.into(),
+            key: key.text.into(),
+        })),
+        (Some(alone), None) | (None, Some(alone)) => Err(alone.wrong(
+            "stands without its other half",
+            "give both: the certificate and its key",
+        )),
+    }
+}
+
 impl fmt::Display for LogFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -438,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn dev_is_refused_beyond_loopback_and_needed_within() {
+    fn dev_is_refused_beyond_loopback_and_without_it_everything_is_private() {
         for key in [Key::Http, Key::Mqtt] {
             let error = resolve(&[DEV, (key, "0.0.0.0:80")], &[], None).unwrap_err();
             assert!(
@@ -446,8 +507,18 @@ mod tests {
                 "{error:?}"
             );
         }
-        let error = resolve(&[], &[], None).unwrap_err();
-        assert!(error.hint.contains("next release"), "{error:?}");
+        let private = resolve(&[], &[("REFIT_NAME", "a.example, 192.0.2.1")], None).unwrap();
+        assert_eq!(private.http, "0.0.0.0:8443".parse().unwrap());
+        assert_eq!(private.mqtt, "0.0.0.0:8883".parse().unwrap());
+        assert_eq!(private.privacy.names, ["a.example", "192.0.2.1"]);
+        let file = "[tls]\ncertificate = \"c\"\nkey = \"k\"\noldest = \"1.2\"\n";
+        let own = resolve(&[], &[], Some(file)).unwrap().privacy;
+        assert_eq!(
+            (own.certificate.is_some(), own.oldest),
+            (true, Oldest::Tls12)
+        );
+        let half = resolve(&[], &[("REFIT_CA_KEY", "k")], None).unwrap_err();
+        assert!(half.what.contains("REFIT_CA_KEY"), "{half:?}");
         assert!(
             resolve(
                 &[DEV, (Key::Http, "[::1]:0"), (Key::Mqtt, "localhost:0")],

@@ -10,8 +10,13 @@ pub(crate) struct Check {
     pub(crate) says: String,
 }
 
-/// Looks at everything.
-pub(crate) fn checks(store: &Health, is_stopping: bool) -> [Check; 2] {
+/// Looks at everything. `certificate` is what is wrong with the files of the server's certificate: an older one is shown
+/// then, which is no reason to send nobody here any more. `None`: there is none.
+pub(crate) fn checks(
+    store: &Health,
+    is_stopping: bool,
+    certificate: Option<Result<(), String>>,
+) -> Vec<Check> {
     let (is_well, says) = match store {
         Health::Healthy => (true, "writes work".to_owned()),
         Health::Full => (
@@ -26,7 +31,7 @@ pub(crate) fn checks(store: &Health, is_stopping: bool) -> [Check; 2] {
     } else {
         "requests and devices are taken"
     };
-    [
+    let mut checks = vec![
         Check {
             name: "store",
             is_well,
@@ -37,7 +42,16 @@ pub(crate) fn checks(store: &Health, is_stopping: bool) -> [Check; 2] {
             is_well: !is_stopping,
             says: serving.into(),
         },
-    ]
+    ];
+    checks.extend(certificate.map(|certificate| Check {
+        name: "certificate",
+        is_well: true,
+        says: match certificate {
+            Ok(()) => "it is the one in its files".into(),
+            Err(fault) => format!("an older one is shown: {fault}"),
+        },
+    }));
+    checks
 }
 
 #[cfg(test)]
@@ -46,7 +60,11 @@ mod tests {
 
     #[test]
     fn a_full_or_broken_store_and_a_stopping_server_are_not_ready() {
-        let well = |health: Health, stopping| checks(&health, stopping).iter().all(|c| c.is_well);
+        let well = |health: Health, stopping| {
+            checks(&health, stopping, Some(Err("it is missing".into())))
+                .iter()
+                .all(|c| c.is_well)
+        };
         assert!(well(Health::Healthy, false));
         assert!(!well(Health::Healthy, true));
         assert!(!well(Health::Full, false));

@@ -51,6 +51,7 @@ use crate::identity::throttle::Throttle;
 use crate::operator::Operator;
 use crate::places::Places;
 use crate::pollers::Pollers;
+use crate::privacy::Privacy;
 use crate::readers::Readers;
 use error::{Kind, Problem, render};
 
@@ -88,6 +89,8 @@ pub(crate) struct App {
     pub(crate) cursors: Cursors,
     pub(crate) counters: Arc<Counters>,
     pub(crate) places: Places,
+    /// How connections are private; `None` with `--dev`.
+    pub(crate) privacy: Option<Arc<Privacy>>,
     pub(crate) stopping: watch::Receiver<bool>,
     /// Names this run of the server, since the numbers of events begin anew with each.
     pub(crate) run: String,

@@ -95,6 +95,11 @@ impl Identities {
         Ok(())
     }
 
+    /// Tells whether a device is barred, whatever it shows.
+    pub fn is_barred(&self, device: &DeviceId) -> bool {
+        self.barred.read().devices.contains_key(device)
+    }
+
     /// A device is barred, and nothing that it shows counts.
     pub(crate) fn bar(&self, device: &DeviceId, standing: Standing) {
         if let Some(why) = of_standing(standing) {

@@ -28,6 +28,7 @@ pub(crate) struct Figures<'a> {
     pub(crate) followers: usize,
     pub(crate) pollers: usize,
     pub(crate) ready: bool,
+    pub(crate) stale_certificate: bool,
 }
 
 /// What is shown of identities.
@@ -58,6 +59,16 @@ pub(crate) fn write(figures: &Figures<'_>) -> String {
         "Whether /readyz says that all is well.",
     );
     page.value("refit_ready", &[], u8::from(figures.ready));
+    page.family(
+        "refit_certificate_stale",
+        "gauge",
+        "Whether the files of the server's certificate cannot be used, and an older one is shown.",
+    );
+    page.value(
+        "refit_certificate_stale",
+        &[],
+        u8::from(figures.stale_certificate),
+    );
     devices_and_jobs(&mut page, figures);
     store(&mut page, figures.stats);
     messages(&mut page, figures.mqtt);
@@ -222,6 +233,31 @@ fn messages(page: &mut Page, mqtt: &refit_mqtt::figures::Figures) {
             "Connections that did not say who they are in time.",
             &mqtt.silent,
         ),
+        (
+            "refit_mqtt_strangers_refused_total",
+            "Connections closed because too many had not said who they are.",
+            &mqtt.strangers_refused,
+        ),
+        (
+            "refit_mqtt_paced_total",
+            "Times that accepting paused because connections came too fast.",
+            &mqtt.paced,
+        ),
+        (
+            "refit_mqtt_taken_over_total",
+            "Connections whose place another one of the same device took.",
+            &mqtt.taken_over,
+        ),
+        (
+            "refit_mqtt_resumed_total",
+            "Connections that were welcomed on a resumed TLS session.",
+            &mqtt.resumed,
+        ),
+        (
+            "refit_mqtt_tls_failed_total",
+            "MQTT connections whose TLS failed: bad certificates, plain text, altered records.",
+            &mqtt.handshakes_failed,
+        ),
     ] {
         page.family(name, "counter", help);
         page.value(name, &[], value.load(Relaxed));
@@ -384,6 +420,7 @@ mod tests {
             deltas: 0,
             followers: 0,
             pollers: 0,
+            stale_certificate: false,
             ready: true,
         });
         let mut families: Vec<&str> = text

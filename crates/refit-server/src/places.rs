@@ -30,6 +30,9 @@ pub struct Places {
     pub data: PathBuf,
     /// The file of the operator's token.
     pub token_file: PathBuf,
+    /// The root's certificate that the server's own leads to; absent where it speaks plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<PathBuf>,
     /// The process.
     pub pid: u32,
     /// The release of Refit that serves.

@@ -24,6 +24,8 @@ mod once;
 #[cfg(test)]
 mod polling;
 #[cfg(test)]
+mod private;
+#[cfg(test)]
 mod probes;
 #[cfg(test)]
 mod problems;

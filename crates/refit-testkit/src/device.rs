@@ -2,7 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 /// How long anything may take before a test has failed; generous, because the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -10,9 +14,14 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A connected device.
 pub struct Device {
     id: String,
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     packet: u16,
 }
+
+/// What bytes can be read from and written to.
+trait Stream: Read + Write + Send {}
+
+impl<S: Read + Write + Send> Stream for S {}
 
 /// A message that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,17 +35,42 @@ pub struct Message {
 impl Device {
     /// Connects, and waits for CONNACK.
     pub fn connect(address: &str, id: &str) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_nodelay(true)?;
+        Self::greet(Box::new(dial(address)?), id, None)
+    }
+
+    /// Connects over TLS, with the client ID that is given, and as whoever `config` has a certificate of.
+    pub fn connect_privately(
+        address: &str,
+        id: &str,
+        config: &Arc<ClientConfig>,
+    ) -> io::Result<Self> {
+        Self::greet(private(address, config)?, id, None)
+    }
+
+    /// Connects over TLS with a password, as applications do.
+    pub fn connect_with_password(
+        address: &str,
+        id: &str,
+        password: &str,
+        config: &Arc<ClientConfig>,
+    ) -> io::Result<Self> {
+        Self::greet(private(address, config)?, id, Some(password))
+    }
+
+    fn greet(stream: Box<dyn Stream>, id: &str, password: Option<&str>) -> io::Result<Self> {
         let mut device = Self {
             id: id.into(),
             stream,
             packet: 0,
         };
         // MQTT 3.1.1 §3.1: protocol name and level, clean session, keep-alive of 300 s.
-        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 2, 1, 44];
+        let flags = if password.is_some() { 0xc2 } else { 2 };
+        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, flags, 1, 44];
         put_text(&mut body, id);
+        if let Some(password) = password {
+            put_text(&mut body, "application");
+            put_text(&mut body, password);
+        }
         device.send(0x10, &body)?;
         match device.receive()? {
             (0x20, body) if body == [0, 0] => Ok(device),
@@ -99,6 +133,15 @@ impl Device {
         }
     }
 
+    /// Waits until the other end closes the connection, and returns what came before, packet by packet.
+    pub fn until_closed(&mut self) -> Vec<u8> {
+        let mut kinds = Vec::new();
+        while let Ok((kind, _)) = self.receive() {
+            kinds.push(kind);
+        }
+        kinds
+    }
+
     fn next_packet(&mut self) -> [u8; 2] {
         self.packet = self.packet.checked_add(1).unwrap_or(1);
         self.packet.to_be_bytes()
@@ -137,6 +180,19 @@ impl Device {
         self.stream.read_exact(&mut body)?;
         Ok((first, body))
     }
+}
+
+fn dial(address: &str) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn private(address: &str, config: &Arc<ClientConfig>) -> io::Result<Box<dyn Stream>> {
+    let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+    let client = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+    Ok(Box::new(StreamOwned::new(client, dial(address)?)))
 }
 
 fn put_text(body: &mut Vec<u8>, text: &str) {

@@ -10,7 +10,9 @@
 
 pub mod ceph;
 pub mod device;
+pub mod identity;
 pub mod server;
 
 pub use device::Device;
+pub use identity::Identity;
 pub use server::TestServer;

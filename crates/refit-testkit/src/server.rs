@@ -9,6 +9,7 @@ use refit_server::compose::{Server, StartError};
 use refit_server::config::{Config, Grant, LogFormat};
 use refit_server::operator::read_token;
 use refit_server::places::Places;
+use refit_server::privacy::Wanted;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -23,6 +24,10 @@ pub struct Wishes {
     pub grant: Grant,
     /// Whose word about an address is believed.
     pub trusted_proxies: Vec<Cidr>,
+    /// Whether connections are private and devices have certificates.
+    pub is_secure: bool,
+    /// How, then; the names are the test's own.
+    pub privacy: Wanted,
 }
 
 impl Wishes {
@@ -77,7 +82,11 @@ impl TestServer {
             http: any_port,
             mqtt: any_port,
             public_url: None,
-            dev: true,
+            dev: !wishes.is_secure,
+            privacy: Wanted {
+                names: vec!["localhost".into(), "127.0.0.1".into()],
+                ..wishes.privacy.clone()
+            },
             grant: wishes.grant(),
             trusted_proxies: wishes.trusted_proxies.clone(),
             poll_interval: Duration::from_secs(300),
@@ -110,12 +119,12 @@ impl TestServer {
 
     /// Returns the host and port of HTTP.
     pub fn http_address(&self) -> &str {
-        self.places.api.trim_start_matches("http://")
+        self.places.api.split("://").nth(1).unwrap_or_default()
     }
 
     /// Returns the host and port of MQTT.
     pub fn mqtt_address(&self) -> &str {
-        self.places.mqtt.trim_start_matches("mqtt://")
+        self.places.mqtt.split("://").nth(1).unwrap_or_default()
     }
 
     /// Returns the operator's token.

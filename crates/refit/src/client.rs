@@ -1,10 +1,12 @@
 //! The API, as commands call it. What the server refuses becomes a [`Failure`].
 
 use std::io::{BufReader, Read};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use ureq::http::{Method, Request, Response};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{AsSendBody, Body, SendBody};
 
 use crate::failure::{Failure, Kind};
@@ -24,7 +26,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(found: Found) -> Self {
+    pub(crate) fn new(found: Found) -> Result<Self, Failure> {
         if found.server.starts_with("https:") {
             // An error says that one is installed already, which is as well.
             drop(rustls::crypto::ring::default_provider().install_default());
@@ -41,10 +43,14 @@ impl Client {
         } else {
             config
         };
-        Self {
+        let config = match &found.roots {
+            Some(roots) => config.tls_config(trusting(roots)?),
+            None => config,
+        };
+        Ok(Self {
             agent: config.build().new_agent(),
             found,
-        }
+        })
     }
 
     /// Reads a document.
@@ -275,6 +281,23 @@ impl Client {
         // Only what the server did wrong is worth looking up in its log.
         failure.request(of("instance").filter(|_| status == 500))
     }
+}
+
+/// Trusts these certificates (PEM) and no others.
+fn trusting(roots: &[u8]) -> Result<TlsConfig, Failure> {
+    let found: Vec<_> = parse_pem(roots)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            Ok(_) | Err(_) => None,
+        })
+        .collect();
+    if found.is_empty() {
+        return Err(Failure::new(Kind::Usage, "there is no certificate in the file of the CA")
+            .next("name a PEM file with --ca or REFIT_CA: root.pem in the directory ca of the server's data"));
+    }
+    Ok(TlsConfig::builder()
+        .root_certs(RootCerts::Specific(Arc::new(found)))
+        .build())
 }
 
 /// What to type next, where the server can only speak of requests.

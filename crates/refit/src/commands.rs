@@ -72,7 +72,7 @@ enum Command {
 /// Does what was typed.
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     let output = Output { json: cli.json };
-    let client = || find(&cli.wanted).map(Client::new);
+    let client = || find(&cli.wanted).and_then(Client::new);
     match cli.command {
         Command::Serve(arguments) => serve::run(&arguments, output),
         Command::Demo(arguments) => demo::run(&arguments, output),

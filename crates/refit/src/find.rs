@@ -35,6 +35,15 @@ pub(crate) struct Wanted {
         help_heading = EVERYWHERE
     )]
     pub(crate) token: Option<String>,
+    /// The certificate (PEM) that the server's own leads to, instead of the one in its data directory
+    #[arg(
+        long,
+        global = true,
+        env = "REFIT_CA",
+        value_name = "FILE",
+        help_heading = EVERYWHERE
+    )]
+    pub(crate) ca: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Wanted {
@@ -50,6 +59,8 @@ impl std::fmt::Debug for Wanted {
 pub(crate) struct Found {
     pub(crate) server: String,
     pub(crate) token: String,
+    /// The certificates to trust, PEM; `None`: those that the world trusts.
+    pub(crate) roots: Option<Vec<u8>>,
 }
 
 /// Finds the server.
@@ -65,6 +76,16 @@ pub(crate) fn find(wanted: &Wanted) -> Result<Found, Failure> {
                 .next("start one with `refit serve --dev`, or name one: --server URL, REFIT_SERVER, or REFIT_DATA"));
         }
     };
+    let of_local = local.as_ref().filter(|local| local.api == server);
+    let roots = wanted.ca.clone().or_else(|| of_local?.root.clone());
+    let roots = roots.map(|path| {
+        std::fs::read(&path).map_err(|error| {
+            Failure::new(Kind::Usage, format!("{} cannot be read", path.display()))
+                .because(&error)
+                .next("name the certificate that the server's own leads to with --ca or REFIT_CA")
+        })
+    });
+    let roots = roots.transpose()?;
     let token = match (&wanted.token, local) {
         (Some(token), _) => token.trim().to_owned(),
         (None, Some(local)) if local.api == server => {
@@ -79,7 +100,11 @@ pub(crate) fn find(wanted: &Wanted) -> Result<Found, Failure> {
                 .next("give the operator's token with REFIT_TOKEN; the server keeps it in operator.token of its data directory"));
         }
     };
-    Ok(Found { server, token })
+    Ok(Found {
+        server,
+        token,
+        roots,
+    })
 }
 
 fn checked(server: &str) -> Result<String, Failure> {

@@ -146,13 +146,70 @@ fn a_port_that_is_taken_is_a_conflict() {
 }
 
 #[test]
+fn without_dev_it_is_private_and_the_command_line_finds_it() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let mut child = refit()
+        .args(["serve", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"])
+        .arg("--data")
+        .arg(&data)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = announced(&mut child);
+    for place in [
+        "API    https://",
+        "MQTT   mqtts://",
+        "ca/root.pem",
+        "refit enrol token new",
+    ] {
+        assert!(said.contains(place), "{said}");
+    }
+    let list = |more: &[&str]| {
+        let output = refit()
+            .env("REFIT_DATA", &data)
+            .args(["device", "list", "--json"])
+            .args(more)
+            .output()
+            .unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    assert_eq!(list(&[]).0, Some(0), "{}", list(&[]).1);
+    let other = home.path().join("other.pem");
+    std::fs::write(&other, "nothing").unwrap();
+    let (code, why) = list(&["--ca", other.to_str().unwrap()]);
+    assert!(code == Some(2) && why.contains("no certificate"), "{why}");
+    // From elsewhere: the address, the token and the root are given.
+    let places: Value =
+        serde_json::from_slice(&std::fs::read(data.join("server.json")).unwrap()).unwrap();
+    let api = places["api"].as_str().unwrap();
+    let token = std::fs::read_to_string(data.join("operator.token")).unwrap();
+    let from_elsewhere = |root: Option<&Path>| {
+        let mut command = refit();
+        command.current_dir(home.path()).args(["device", "list"]);
+        command.args(["--server", api, "--token", token.trim()]);
+        if let Some(root) = root {
+            command.env("REFIT_CA", root);
+        }
+        command.output().unwrap().status.code()
+    };
+    assert_eq!(from_elsewhere(Some(&data.join("ca/root.pem"))), Some(0));
+    assert_eq!(from_elsewhere(None), Some(1));
+    signal(&child, "-TERM");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn settings_that_make_no_sense_are_refused_with_a_remedy() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("refit.toml");
     std::fs::write(&file, "dev = true\npubic-url = \"http://h\"\n").unwrap();
     let file = file.to_str().unwrap();
+    let half = home.path().join("half.toml");
+    std::fs::write(&half, "[tls]\ncertificate = \"server.pem\"\n").unwrap();
+    let half = half.to_str().unwrap();
     for (arguments, says) in [
-        (vec!["serve"], "next release"),
+        (vec!["serve", "--config", half], "give both"),
         (
             vec!["serve", "--dev", "--http", "0.0.0.0:8080"],
             "--dev is refused on 0.0.0.0:8080",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use refit_protocol::grant::{Fallback, GrantKind, Network, Strength};
 use refit_protocol::network::Cidr;
+use refit_tls::server::Oldest;
 
 use super::{Error, Key, LogFormat};
 
@@ -131,6 +132,26 @@ impl Given {
         match number {
             0 => Err(bad()),
             number => Ok(u64::from(number) * unit),
+        }
+    }
+
+    /// Names with commas between them.
+    pub(super) fn list(&self) -> Vec<String> {
+        let names = self.text.split(',').map(str::trim);
+        names
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    pub(super) fn oldest(&self) -> Result<Oldest, Error> {
+        match self.text.as_str() {
+            "1.3" => Ok(Oldest::Tls13),
+            "1.2" => Ok(Oldest::Tls12),
+            _ => Err(self.wrong(
+                "is no version of TLS that is spoken",
+                "write 1.3, or 1.2 to speak both",
+            )),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The connections: HTTP/1.1, with a bound on how many, how large a head, and how long anything may stand still.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -9,17 +10,22 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
-use hyper::Request;
+use axum::body::Body;
+use axum::http::header::STRICT_TRANSPORT_SECURITY;
+use axum::http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use refit_identity::Peer;
+use refit_tls::ServerConfig;
+use refit_tls::stream::{Peered, TlsStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::origin::RemoteAddress;
 use crate::counters::{Counters, Gauge};
@@ -49,6 +55,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     counters: Arc<Counters>,
+    tls: Option<Arc<ServerConfig>>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -65,9 +72,19 @@ pub(crate) async fn serve(
         let (router, counters, stopping) =
             (router.clone(), Arc::clone(&counters), stopping.clone());
         let head_max = head_max(places.available_permits());
+        let tls = tls.clone();
         connections.spawn(async move {
             let _open = Gauge::up(&counters.connections);
-            converse(stream, remote, head_max, router, stopping).await;
+            drop(stream.set_nodelay(true));
+            let visit = Visit {
+                remote: RemoteAddress(remote),
+                peer: None,
+                is_private: tls.is_some(),
+            };
+            match tls {
+                None => converse(stream, visit, head_max, router, stopping).await,
+                Some(tls) => private(stream, &tls, visit, head_max, router, stopping).await,
+            }
             drop(place);
         });
     }
@@ -106,24 +123,118 @@ async fn accept(
     }
 }
 
-async fn converse(
-    stream: TcpStream,
-    remote: SocketAddr,
+/// Who is at the other end of a connection; each of its requests carries the parts as extensions.
+#[derive(Clone)]
+struct Visit {
+    remote: RemoteAddress,
+    peer: Option<Arc<Peer>>,
+    is_private: bool,
+}
+
+/// A browser that was here once comes only over TLS for a year (RFC 6797).
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// What a record of TLS begins with that starts a handshake (RFC 8446 §5.1).
+const HANDSHAKE: u8 = 0x16;
+
+/// How long somebody who spoke plain text has to read why that was wrong.
+const FAREWELL_MAX: Duration = Duration::from_secs(2);
+
+/// The handshake first, within the time of a head; then as ever.
+async fn private(
+    mut stream: TcpStream,
+    tls: &Arc<ServerConfig>,
+    mut visit: Visit,
     head_max: Duration,
     router: Router,
     mut stopping: watch::Receiver<bool>,
 ) {
-    drop(stream.set_nodelay(true));
+    let greeting = async {
+        let mut first = [0; 4];
+        if stream.peek(&mut first).await? > 0 && first[0] != HANDSHAKE {
+            drop(timeout(FAREWELL_MAX, turn_away(&mut stream, first)).await);
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut stream = TlsStream::new(stream, Arc::clone(tls)).map_err(io::Error::other)?;
+        stream.handshake().await?;
+        io::Result::Ok(stream)
+    };
+    let greeted = tokio::select! {
+        greeted = timeout(head_max, greeting) => greeted,
+        () = told_to_stop(&mut stopping) => return,
+    };
+    let stream = match greeted {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!("an HTTPS connection did not begin: {error}"),
+        Err(_) => return tracing::debug!("an HTTPS connection said nothing in time"),
+    };
+    visit.peer = stream.peer_certificate().and_then(|certificate| {
+        let peer = Peer::read(certificate);
+        peer.inspect_err(|fault| tracing::debug!("a certificate is no device's: {fault}"))
+            .ok()
+            .map(Arc::new)
+    });
+    converse(stream, visit, head_max, router, stopping).await;
+}
+
+/// Tells a client of plain HTTP where it has come to; others are not answered.
+async fn turn_away(stream: &mut TcpStream, first: [u8; 4]) -> io::Result<()> {
+    if first.iter().all(u8::is_ascii_uppercase) || first == *b"GET " || first == *b"PUT " {
+        let text = "this is HTTPS: begin the URL with https://\n";
+        let answer = format!(
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\
+             connection: close\r\n\r\n{text}",
+            text.len()
+        );
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await?;
+        // Closing with unread input would take the answer back.
+        let mut rest = [0; 4096];
+        while stream.read(&mut rest).await? > 0 {}
+    }
+    Ok(())
+}
+
+/// Adds what is known of the connection to a request, and to its answer what a private one promises.
+fn visiting(
+    router: Router,
+    visit: Visit,
+) -> impl hyper::service::Service<
+    Request<Incoming>,
+    Response = Response<Body>,
+    Error = Infallible,
+    Future: Send,
+> + Clone {
+    let service = TowerToHyperService::new(router);
+    service_fn(move |mut request: Request<Incoming>| {
+        let extensions = request.extensions_mut();
+        extensions.insert(visit.remote);
+        extensions.insert(visit.peer.clone());
+        let is_private = visit.is_private;
+        let answer = hyper::service::Service::call(&service, request);
+        async move {
+            let mut answer = answer.await?;
+            if is_private {
+                answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
+            }
+            Ok(answer)
+        }
+    })
+}
+
+async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    visit: Visit,
+    head_max: Duration,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(head_max)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX);
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(RemoteAddress(remote));
-        router.call(request)
-    });
+    let service = visiting(router, visit);
     let mut connection = pin!(http.serve_connection(TokioIo::new(Watched::new(stream)), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -138,13 +249,13 @@ async fn converse(
 }
 
 /// A stream whose writes fail when the peer has read nothing for too long.
-struct Watched {
-    stream: TcpStream,
+struct Watched<S> {
+    stream: S,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Watched {
-    const fn new(stream: TcpStream) -> Self {
+impl<S: AsyncWrite + Unpin> Watched<S> {
+    const fn new(stream: S) -> Self {
         Self {
             stream,
             stalled: None,
@@ -154,7 +265,7 @@ impl Watched {
     fn watch<T>(
         &mut self,
         context: &mut Context<'_>,
-        write: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<T>>,
+        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         match write(Pin::new(&mut self.stream), context) {
             Poll::Ready(written) => {
@@ -172,7 +283,7 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -182,7 +293,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

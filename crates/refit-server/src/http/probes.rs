@@ -53,8 +53,10 @@ pub(crate) async fn ready(
     Ok(text)
 }
 
-fn checks(app: &App) -> [Check; 2] {
-    health::checks(&app.store.health(), *app.stopping.borrow())
+fn checks(app: &App) -> Vec<Check> {
+    let certificate = app.privacy.as_ref();
+    let certificate = certificate.map(|privacy| privacy.own.fault().map_or(Ok(()), Err));
+    health::checks(&app.store.health(), *app.stopping.borrow(), certificate)
 }
 
 /// Shows the metrics.
@@ -71,6 +73,10 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Pro
         connected: app.figures.connected.load(Relaxed),
         deltas: app.figures.deltas.load(Relaxed),
         followers: app.limits.followers(),
+        stale_certificate: app
+            .privacy
+            .as_ref()
+            .is_some_and(|privacy| privacy.own.fault().is_some()),
         ready: checks(&app).iter().all(|check| check.is_well),
     });
     Ok((

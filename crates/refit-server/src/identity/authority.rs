@@ -32,6 +32,21 @@ pub(crate) struct Factory {
     pub(crate) pattern: IdPattern,
 }
 
+/// A certificate and its key that the operator brings, PEM: the certificate's file has its issuers' too, up to the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Own {
+    /// The certificates.
+    pub certificate: PathBuf,
+    /// The key.
+    pub key: PathBuf,
+}
+
+/// The last certificate of a chain.
+fn last(chain: &str) -> &str {
+    let begin = chain.rfind("-----BEGIN CERTIFICATE-----");
+    chain.get(begin.unwrap_or(0)..).unwrap_or(chain)
+}
+
 /// The CA of this server, what devices trust, and who else may have signed a certificate that enrols.
 pub(crate) struct Authority {
     pub(crate) ca: Ca,
@@ -97,7 +112,17 @@ impl Error {
 
 impl Authority {
     /// Opens the CA of a data directory; makes it if there is none.
-    pub(crate) fn open(data: &Path, store: &dyn Store, now: Timestamp) -> Result<Self, Error> {
+    /// With an operator's own, that is loaded instead.
+    pub(crate) fn open(
+        data: &Path,
+        own: Option<&Own>,
+        store: &dyn Store,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        if let Some(own) = own {
+            let chain = read(&own.certificate)?;
+            return Self::of(own, last(&chain), &chain, store, now);
+        }
         let folder = data.join(FOLDER);
         if !folder.exists() {
             create(&folder, now)?;
@@ -113,11 +138,24 @@ impl Authority {
         if root_key.exists() {
             check_private(&root_key)?;
         }
-        let key_path = folder.join("issuer.key");
-        check_private(&key_path)?;
-        let signer = Signer::from_pem(&read(&key_path)?).map_err(Error::fault(&key_path))?;
-        let ca = Ca::load(&root, &chain, signer).map_err(Error::fault(folder))?;
-        let bundle = trusted(store, &root, now, &root_path)?;
+        let files = Own {
+            certificate: folder.join("issuer.pem"),
+            key: folder.join("issuer.key"),
+        };
+        Self::of(&files, &root, &chain, store, now)
+    }
+
+    fn of(
+        files: &Own,
+        root: &str,
+        chain: &str,
+        store: &dyn Store,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        check_private(&files.key)?;
+        let signer = Signer::from_pem(&read(&files.key)?).map_err(Error::fault(&files.key))?;
+        let ca = Ca::load(root, chain, signer).map_err(Error::fault(&files.certificate))?;
+        let bundle = trusted(store, root, now, &files.certificate)?;
         let presented = refit_identity::thumbprint(ca.issuer_der());
         Ok(Self {
             issuers: vec![ca.issuer_der().to_vec()],
@@ -133,7 +171,6 @@ impl Authority {
         &self.bundle
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the TLS listener will ask it"))]
     /// Returns the certificates whose clients the TLS listener may let in, DER: roots, and factories.
     pub(crate) fn client_authorities(&self) -> impl Iterator<Item = &[u8]> {
         let roots = self.bundle.roots().iter().map(Vec::as_slice);
@@ -144,7 +181,6 @@ impl Authority {
         )
     }
 
-    #[expect(dead_code, reason = "the TLS listener will say it")]
     /// Says which chain the HTTPS listener shows: claim tokens pin its top.
     pub(crate) fn presents(&self, chain: &str) -> Result<(), pem::Fault> {
         *self.presented.write() = top_of(chain)?;
@@ -269,7 +305,7 @@ fn read(path: &Path) -> Result<String, Error> {
     }
 }
 
-fn check_private(path: &Path) -> Result<(), Error> {
+pub(crate) fn check_private(path: &Path) -> Result<(), Error> {
     let mode = match fs::metadata(path) {
         Ok(metadata) => metadata.permissions().mode() & 0o777,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -22,16 +22,19 @@ pub(crate) struct Arguments {
     /// The directory that holds everything [default: refit-data]
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
-    /// Where to serve HTTP; port 0 takes a free one [default: 127.0.0.1:8080]
+    /// Where to serve HTTPS, or HTTP with --dev; port 0 takes a free one [default: 0.0.0.0:8443; with --dev 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
-    /// Where to serve MQTT; port 0 takes a free one [default: 127.0.0.1:1883]
+    /// Where to serve MQTT, over TLS but with --dev; port 0 takes a free one [default: 0.0.0.0:8883; with --dev 127.0.0.1:1883]
     #[arg(long, value_name = "ADDR")]
     mqtt: Option<String>,
     /// The URL by which devices reach the depot [default: that of HTTP]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// Take devices without an identity of their own; on loopback only
+    /// A name or address of the server, for its certificate; can be given again [default: this host's, and loopback]
+    #[arg(long, value_name = "NAME")]
+    name: Vec<String>,
+    /// Take devices without an identity of their own, in plain text; on loopback only
     #[arg(long)]
     dev: bool,
     /// How long a device may download with the URL it was given [default: 1h]
@@ -80,11 +83,13 @@ struct DepotArguments {
 impl Arguments {
     fn flags(&self) -> Vec<(Key, String)> {
         let dev = self.dev.then(|| "true".to_owned());
+        let name = (!self.name.is_empty()).then(|| self.name.join(","));
         [
             (Key::Data, &self.data),
             (Key::Http, &self.http),
             (Key::Mqtt, &self.mqtt),
             (Key::PublicUrl, &self.public_url),
+            (Key::Name, &name),
             (Key::Dev, &dev),
             (Key::GrantLifetime, &self.grant_lifetime),
             (Key::LogFormat, &self.log_format),
@@ -165,6 +170,8 @@ fn not_started(error: StartError) -> Failure {
     let kind = match &error {
         StartError::Exposed { .. }
         | StartError::Operator(_)
+        | StartError::Authority(_)
+        | StartError::Privacy(_)
         | StartError::Keys(_)
         | StartError::Cursors(_) => Kind::Refused,
         // Something else has what it needs: the data directory, or a port.
@@ -177,10 +184,11 @@ fn not_started(error: StartError) -> Failure {
 fn announce(places: &Places, output: Output) -> Result<(), Failure> {
     let document = json!(places);
     output.document(&document, || {
-        let mut text = format!(
-            "Refit {} serves devices without an identity, on loopback (--dev).\n\n",
-            places.version
-        );
+        let how = match is_private(places) {
+            true => "serves devices by their certificates, over TLS",
+            false => "serves devices without an identity, on loopback (--dev)",
+        };
+        let mut text = format!("Refit {} {how}.\n\n", places.version);
         for (name, place) in [
             (
                 "API",
@@ -192,7 +200,10 @@ fn announce(places: &Places, output: Output) -> Result<(), Failure> {
             ("MQTT", places.mqtt.clone()),
             ("Data", places.data.display().to_string()),
             ("Token", places.token_file.display().to_string()),
-        ] {
+        ]
+        .into_iter()
+        .chain(root(places).map(|root| ("CA", root)))
+        {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "  {name:5}  {place}");
         }
@@ -200,11 +211,24 @@ fn announce(places: &Places, output: Output) -> Result<(), Failure> {
         if !is_default(&places.data) {
             let _ = writeln!(text, "  export REFIT_DATA={}", quoted(&places.data));
         }
+        if is_private(places) {
+            text.push_str("  refit enrol token new       a claim token: with it a device gets its certificate\n");
+        }
         text.push_str("  refit release add PATH --name firmware --version 2.0.0\n");
         text.push_str("  refit device set lamp-7 firmware@2.0.0\n");
         text.push_str("  refit device watch lamp-7\n");
         text
     })
+}
+
+fn is_private(places: &Places) -> bool {
+    places.api.starts_with("https:")
+}
+
+/// What clients elsewhere need: the certificate that they have to trust.
+fn root(places: &Places) -> Option<String> {
+    let root = places.root.as_ref()?;
+    Some(format!("{}  (for clients elsewhere: --ca)", root.display()))
 }
 
 /// Writes a path as a shell reads it.

@@ -98,7 +98,7 @@ impl Bench {
             },
         })
         .unwrap();
-        let mut authority = Authority::open(home.path(), &*store, NOW).unwrap();
+        let mut authority = Authority::open(home.path(), None, &*store, NOW).unwrap();
         let (params, factory_key) = (authority_params("Lamps Ltd"), key());
         authority.trust_factory(Factory {
             authority: params.self_signed(&factory_key).unwrap().der().to_vec(),

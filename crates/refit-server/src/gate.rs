@@ -1,0 +1,64 @@
+//! Who may come in over MQTT: a device by its certificate, an application by a token.
+//!
+//! A certificate was verified when its TLS session began, which for a resumed one was a while ago: what may have changed
+//! since is asked here, at each CONNECT.
+
+use std::sync::Arc;
+
+use refit_identity::Peer;
+use refit_mqtt::identity::{Credentials, Gate, Refusal, Who, name_of};
+
+use crate::identity::authority::Authority;
+use crate::identity::{Barred, Identities};
+use crate::operator::Operator;
+use crate::wall;
+
+/// The gate of a server without `--dev`.
+pub(crate) struct CertGate {
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) identities: Arc<Identities>,
+    pub(crate) operator: Operator,
+}
+
+impl Gate for CertGate {
+    fn admit(&self, credentials: &Credentials<'_>) -> Result<Who, Refusal> {
+        match (credentials.certificate, credentials.password) {
+            (Some(certificate), _) => self.device(certificate, credentials.client_id),
+            (None, Some(password)) if self.operator.is(password.expose()) => Ok(Who::Application {
+                name: name_of(credentials),
+            }),
+            (None, Some(_)) => Err(Refusal::Password),
+            (None, None) => Err(Refusal::Nobody),
+        }
+    }
+
+    fn confirm(&self, who: &Who) -> Result<(), Refusal> {
+        match who {
+            Who::Device(device) if self.identities.is_barred(device) => Err(Refusal::Barred),
+            Who::Device(_) | Who::Application { .. } => Ok(()),
+        }
+    }
+}
+
+impl CertGate {
+    fn device(&self, certificate: &[u8], client_id: &str) -> Result<Who, Refusal> {
+        let peer = Peer::read(certificate).map_err(|fault| {
+            tracing::debug!("a certificate is no device's: {fault}");
+            Refusal::Certificate
+        })?;
+        if !self.authority.admit(&peer) {
+            return Err(Refusal::Certificate);
+        }
+        self.identities
+            .standing(&peer, wall::now())
+            .map_err(|why| match why {
+                Barred::NotNow => Refusal::Expired,
+                Barred::NotEnrolled => Refusal::Certificate,
+                Barred::Revoked | Barred::Retired | Barred::Cloned => Refusal::Barred,
+            })?;
+        if !client_id.is_empty() && client_id != peer.device.as_str() {
+            return Err(Refusal::OtherId);
+        }
+        Ok(Who::Device(peer.device))
+    }
+}

@@ -1,0 +1,283 @@
+//! A server without `--dev`: private from its first start, and everybody is who their certificate says.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use refit_testkit::device::PATIENCE;
+use refit_testkit::identity::nobody;
+use refit_testkit::server::Wishes;
+use refit_testkit::{Device, Identity, TestServer};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+const YEAR_MS: u64 = 365 * 86_400_000;
+
+fn secure() -> Wishes {
+    Wishes {
+        is_secure: true,
+        ..Wishes::default()
+    }
+}
+
+fn identity(server: &TestServer, id: &str) -> Identity {
+    Identity::signed(server.data(), id, YEAR_MS)
+}
+
+fn root(server: &TestServer) -> String {
+    fs::read_to_string(server.places().root.as_ref().unwrap()).unwrap()
+}
+
+/// Asks over HTTPS, by hand; returns the whole answer.
+fn ask(server: &TestServer, config: &Arc<ClientConfig>, path: &str) -> String {
+    asked(server, config, "GET", path)
+}
+
+fn asked(server: &TestServer, config: &Arc<ClientConfig>, method: &str, path: &str) -> String {
+    let stream = TcpStream::connect(server.http_address()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let client = ClientConnection::new(Arc::clone(config), name).unwrap();
+    let mut stream = StreamOwned::new(client, stream);
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+        server.token()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn the_first_start_makes_all_that_is_needed_and_the_next_one_finds_it() {
+    let mut server = TestServer::start_with(&secure());
+    assert!(server.places().api.starts_with("https://"));
+    assert!(server.places().mqtt.starts_with("mqtts://"));
+    for secret in ["ca/root.key", "ca/issuer.key", "tls/server.key"] {
+        assert_eq!(mode(&server.data().join(secret)), 0o600, "{secret}");
+    }
+    let before = [
+        root(&server),
+        fs::read_to_string(server.data().join("tls/server.pem")).unwrap(),
+    ];
+    let answer = ask(&server, &nobody(&root(&server)), "/livez");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(
+        answer.contains("strict-transport-security: max-age="),
+        "{answer}"
+    );
+    server.restart(&secure());
+    let after = [
+        root(&server),
+        fs::read_to_string(server.data().join("tls/server.pem")).unwrap(),
+    ];
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_device_is_who_its_certificate_says() {
+    let server = TestServer::start_with(&secure());
+    let lamp = identity(&server, "lamp-7").client();
+    let connect = |id: &str, config: &Arc<ClientConfig>| {
+        Device::connect_privately(server.mqtt_address(), id, config)
+    };
+    let mut device = connect("lamp-7", &lamp).unwrap();
+    device
+        .publish("update", br#"{"state":{"reported":{"n":1}}}"#)
+        .unwrap();
+    device.acknowledged().unwrap();
+    // Without a client ID it is the same one, and takes its own place.
+    let _same = connect("", &lamp).unwrap();
+    device.until_closed();
+    let refused = connect("lamp-8", &lamp).err().unwrap().to_string();
+    assert!(
+        refused.contains("[00, 02]"),
+        "identifier rejected: {refused}"
+    );
+    let refused = connect("lamp-7", &nobody(&root(&server))).err().unwrap();
+    assert!(
+        refused.to_string().contains("[00, 05]"),
+        "not authorized: {refused}"
+    );
+    let answer = ask(&server, &lamp, "/api/v1/devices/lamp-7");
+    assert!(answer.contains("\"n\":1"), "{answer}");
+}
+
+#[test]
+fn an_application_needs_a_token_and_no_certificate() {
+    let server = TestServer::start_with(&secure());
+    let config = nobody(&root(&server));
+    let connect = |password: &str| {
+        Device::connect_with_password(server.mqtt_address(), "shop", password, &config)
+    };
+    connect(server.token()).unwrap();
+    let refused = connect("rft_wrong").err().unwrap().to_string();
+    assert!(refused.contains("[00, 04]"), "bad password: {refused}");
+}
+
+#[test]
+fn certificates_of_others_and_expired_ones_are_refused() {
+    let (server, other) = (
+        TestServer::start_with(&secure()),
+        TestServer::start_with(&secure()),
+    );
+    let mut stranger = identity(&other, "lamp-7");
+    stranger.root = root(&server);
+    let address = server.mqtt_address();
+    assert!(Device::connect_privately(address, "lamp-7", &stranger.client()).is_err());
+    // A session that was begun with a certificate does not outlive it.
+    let short = Identity::signed(server.data(), "lamp-8", 1500);
+    let config = short.client();
+    drop(Device::connect_privately(address, "lamp-8", &config).unwrap());
+    let ended = (0..600).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        Device::connect_privately(address, "lamp-8", &config).is_err()
+    });
+    assert!(ended);
+}
+
+#[test]
+fn who_is_barred_is_cut_and_cannot_come_back_on_an_old_session() {
+    let server = TestServer::start_with(&secure());
+    let (lamp, pump) = (
+        identity(&server, "lamp-7").client(),
+        identity(&server, "pump-1").client(),
+    );
+    let connect = |id: &str, config| Device::connect_privately(server.mqtt_address(), id, config);
+    let (mut device, mut other) = (
+        connect("lamp-7", &lamp).unwrap(),
+        connect("pump-1", &pump).unwrap(),
+    );
+    let answer = asked(
+        &server,
+        &nobody(&root(&server)),
+        "POST",
+        "/api/v1/devices/lamp-7/revoke",
+    );
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    device.until_closed();
+    // Its TLS session is resumed, and its certificate is not looked at by TLS.
+    let refused = connect("lamp-7", &lamp).err().unwrap().to_string();
+    assert!(refused.contains("[00, 05]"), "not authorized: {refused}");
+    other.publish("get", b"").unwrap();
+    other.acknowledged().unwrap();
+}
+
+#[test]
+fn plain_text_is_told_where_it_has_come_to() {
+    let server = TestServer::start_with(&secure());
+    let say = |address: &str, bytes: &[u8]| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(bytes).unwrap();
+        let mut answer = Vec::new();
+        // Whoever spoke no TLS at all may be cut without a word.
+        drop(stream.read_to_end(&mut answer));
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let answer = say(
+        server.http_address(),
+        b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n",
+    );
+    assert!(
+        answer.starts_with("HTTP/1.1 400") && answer.contains("this is HTTPS"),
+        "{answer}"
+    );
+    assert_eq!(say(server.http_address(), b"\x10\x0c\x00\x04MQTT"), "");
+    let alert = say(
+        server.mqtt_address(),
+        b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x00\x00\x00",
+    );
+    assert!(!alert.starts_with('\x20'), "no CONNACK: {alert:?}");
+}
+
+#[test]
+fn what_is_wrong_with_keys_is_said_at_the_start() {
+    let mut server = TestServer::start_with(&secure());
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    server.stop();
+    copy(server.data(), &data);
+    let start = || {
+        TestServer::start_on(&data, &secure())
+            .err()
+            .unwrap()
+            .to_string()
+    };
+    let issuer = data.join("ca/issuer.key");
+    let key = fs::read(&issuer).unwrap();
+    fs::set_permissions(&issuer, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(start().contains("chmod 600"), "{}", start());
+    fs::set_permissions(&issuer, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&issuer, fs::read(data.join("ca/root.key")).unwrap()).unwrap();
+    assert!(start().contains("issuer"), "{}", start());
+    fs::remove_file(&issuer).unwrap();
+    assert!(start().contains("issuer"), "{}", start());
+    fs::write(&issuer, key).unwrap();
+    fs::set_permissions(&issuer, fs::Permissions::from_mode(0o600)).unwrap();
+    // A pair of the server that was cut while it was written is made again.
+    fs::remove_file(data.join("tls/server.key")).unwrap();
+    drop(TestServer::start_on(&data, &secure()).unwrap());
+}
+
+fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").args([from, to]).status();
+    assert!(status.unwrap().success());
+}
+
+/// Real clients, with `REFIT_TEST_OUTSIDE=1`.
+#[test]
+fn mosquitto_and_curl_come_in_with_certificates() {
+    if std::env::var_os("REFIT_TEST_OUTSIDE").is_none_or(|value| value != "1") {
+        return;
+    }
+    let server = TestServer::start_with(&secure());
+    let home = tempfile::tempdir().unwrap();
+    identity(&server, "lamp-7").write(home.path());
+    let port = server.mqtt_address().rsplit(':').next().unwrap();
+    for version in ["mqttv311", "mqttv5"] {
+        let status = Command::new("timeout")
+            .current_dir(home.path())
+            .args([
+                "60",
+                "mosquitto_pub",
+                "-h",
+                "localhost",
+                "-p",
+                port,
+                "-V",
+                version,
+            ])
+            .args(["-i", "lamp-7", "--cafile", "root.pem"])
+            .args(["--cert", "device.pem", "--key", "device.key", "-q", "1"])
+            .args(["-t", "state/lamp-7/update"])
+            .args(["-m", r#"{"state":{"reported":{"by":"mosquitto"}}}"#])
+            .status();
+        assert!(status.unwrap().success(), "{version}");
+    }
+    let curl = Command::new("timeout")
+        .current_dir(home.path())
+        .args(["60", "curl", "-sS", "--fail", "--cacert", "root.pem"])
+        .args(["-H", &format!("authorization: Bearer {}", server.token())])
+        .arg(format!(
+            "https://{}/api/v1/devices/lamp-7",
+            server.http_address()
+        ))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&curl.stdout);
+    assert!(
+        said.contains("mosquitto"),
+        "{said} {}",
+        String::from_utf8_lossy(&curl.stderr)
+    );
+}
