@@ -6,7 +6,8 @@ set -eu
 D=$1 PORT=$2
 mkdir -p "$D/mon" "$D/osd"
 # Everything that is started is a child of this shell.
-trap 'trap "" TERM; for p in "$D"/*.pid; do kill -9 "$(cat "$p")" 2>/dev/null || :; done; wait; rm -rf "$D"' EXIT
+ready=
+trap '[ -n "$ready" ] || cat "$D/making.log" "$D"/*.out >&2; for p in "$D"/*.pid; do kill -9 "$(cat "$p")" 2>/dev/null || :; done; wait; rm -rf "$D"' EXIT
 fsid=$(cat /proc/sys/kernel/random/uuid) osd=$(cat /proc/sys/kernel/random/uuid)
 cat > "$D/ceph.conf" <<C
 [global]
@@ -32,6 +33,9 @@ osd pool default pg num = 1
 osd crush chooseleaf type = 0
 mon allow pool size one = true
 mon max pg per osd = 1000
+# A disk that is nearly full is no reason not to test.
+mon data avail warn = 0
+mon data avail crit = 0
 [client.rgw]
 rgw s3 auth use sts = true
 rgw sts key = abcdefghijklmnop
@@ -51,7 +55,7 @@ key() { ceph-authtool "$D/keyring" --gen-key -n "$@"; }
 } >> "$D/making.log" 2>&1
 ceph-mon -f -i a --public-addr "127.0.0.1:$PORT" < /dev/null > "$D/mon.out" 2>&1 & echo $! > "$D/mon.pid"
 {
-    timeout 120 ceph osd new "$osd"
+    timeout 60 ceph osd new "$osd"
     # The daemon is made with the identity that the monitor was told.
     ceph-osd -i 0 --mkfs --osd-uuid "$osd"
 } >> "$D/making.log" 2>&1 < /dev/null
@@ -59,11 +63,12 @@ ceph-osd -f -i 0 < /dev/null > "$D/osd.out" 2>&1 & echo $! > "$D/osd.pid"
 trust='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam:::user/refit"]},"Action":["sts:AssumeRole"]}]}'
 read_all='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject"],"Resource":"arn:aws:s3:::*"}]}'
 {
-    timeout 120 radosgw-admin user create --uid refit --display-name Refit --access-key refit --secret refit-secret
+    timeout 60 radosgw-admin user create --uid refit --display-name Refit --access-key refit --secret refit-secret
     radosgw-admin user create --uid stranger --display-name Stranger --access-key stranger --secret stranger-secret
     radosgw-admin role create --role-name download --assume-role-policy-doc "$trust"
     radosgw-admin role-policy put --role-name download --policy-name read --policy-doc "$read_all"
 } >> "$D/making.log" 2>&1 < /dev/null
+ready=yes
 echo ok
 while read -r what name port; do
     case $what in
