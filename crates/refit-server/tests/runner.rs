@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod asking;
 #[cfg(test)]
+mod bound;
+#[cfg(test)]
 mod devices;
 #[cfg(test)]
 mod downloads;
