@@ -76,11 +76,18 @@ impl Server {
         let (data, kept) = open(&config.data, config.privacy.ca.clone()).await?;
         let depot = depot::open(&data, config.depot.clone()).await?;
         let (listener, at) = listen(config.http).await?;
-        let api = match config.dev {
-            false => format!("https://{}", reachable(at, &config.privacy.names)),
-            true => format!("http://{at}"),
+        let (scheme, names) = match config.dev {
+            false => ("https", &config.privacy.names[..]),
+            true => ("http", &[][..]),
         };
-        let public_url = config.public_url.clone().unwrap_or_else(|| api.clone());
+        let far = format!("{scheme}://{}", reachable(at, names));
+        // The command line on this machine need not resolve what devices do.
+        let local: Vec<_> = names.iter().filter(|name| *name == "localhost").collect();
+        let api = match local.first() {
+            Some(local) if at.ip().is_unspecified() => format!("{scheme}://{local}:{}", at.port()),
+            Some(_) | None => far.clone(),
+        };
+        let public_url = config.public_url.clone().unwrap_or(far);
         let grants = Arc::new(Grants::new(kept.keys, &public_url));
         let (settings, certificates) = (config.grant.clone(), !config.dev);
         let granting = Granting::new(Arc::clone(&grants), depot.clone(), settings, certificates);
@@ -522,5 +529,22 @@ impl StartError {
     pub(crate) fn data(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Data { path, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_told_as_the_certificate_names_it() {
+        let told = |at: &str, names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            reachable(at.parse().unwrap(), &names)
+        };
+        assert_eq!(told("0.0.0.0:8443", &["hub", "localhost"]), "hub:8443");
+        assert_eq!(told("127.0.0.1:1", &["hub", "127.0.0.1"]), "127.0.0.1:1");
+        assert_eq!(told("192.0.2.1:1", &["2001:db8::1"]), "[2001:db8::1]:1");
+        assert_eq!(told("127.0.0.1:8080", &[]), "127.0.0.1:8080");
     }
 }
