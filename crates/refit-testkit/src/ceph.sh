@@ -6,6 +6,8 @@ set -eu
 D=$1 PORT=$2
 mkdir -p "$D/mon" "$D/osd"
 # Everything that is started is a child of this shell.
+# A signal to the whole group (Ctrl-C, timeout) ends the caller, and that ends this, in order.
+trap '' HUP INT TERM
 ready=
 trap '[ -n "$ready" ] || cat "$D/making.log" "$D"/*.out >&2; for p in "$D"/*.pid; do kill -9 "$(cat "$p")" 2>/dev/null || :; done; wait; rm -rf "$D"' EXIT
 fsid=$(cat /proc/sys/kernel/random/uuid) osd=$(cat /proc/sys/kernel/random/uuid)
