@@ -13,8 +13,8 @@ last = {}  # the last job and what came of it: a command that is repeated is not
 def download(url, grant, job_id):
     headers = {}
     if grant == "credential":  # the URL is plain: ask for a token, which is good only with this certificate
-        ask = urllib.request.Request(f"{server}/device/v1/credential", json.dumps({"jobID": job_id}).encode())
-        credential = json.load(web.open(ask))
+        ask, kind = json.dumps({"jobID": job_id}).encode(), {"Content-Type": "application/json"}
+        credential = json.load(web.open(urllib.request.Request(f"{server}/device/v1/credential", ask, kind)))
         url, headers = credential["url"], {"Authorization": f"Bearer {credential['token']}"}
     return web.open(urllib.request.Request(url, headers=headers)).read()
 
