@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod ask;
+mod audit;
 mod bootstrap;
 mod ca;
 pub(crate) mod connection;
@@ -179,6 +180,8 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(jobs::show))
         .routes(routes!(releases::list, releases::upload::add))
         .routes(routes!(releases::show, releases::remove))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::head))
         .routes(routes!(events::follow))
         .routes(routes!(identity::list, identity::make))
         .routes(routes!(identity::revoke_claim))

@@ -70,7 +70,7 @@ fn every_operation_is_described_and_needs_the_token() {
         Value::Array(Vec::new())
     );
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 23);
+    assert_eq!(paths.len(), 25);
     let mut ids = std::collections::HashSet::new();
     for (path, operations) in paths {
         assert!(path.starts_with("/api/v1/"), "{path}");

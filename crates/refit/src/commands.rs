@@ -1,5 +1,6 @@
 //! Everything that can be typed, by group.
 
+mod audit;
 mod ca;
 mod demo;
 mod device;
@@ -65,6 +66,9 @@ enum Command {
     /// The fleet's certificate authority
     #[command(subcommand)]
     Ca(ca::Command),
+    /// Who changed what, and the proof that nobody changed that
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Follow what happens
     Events(events::Arguments),
 }
@@ -82,6 +86,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Grant(command) => grant::run(&command, &client()?, output),
         Command::Enrol(command) => enrol::run(command, &client()?, output),
         Command::Ca(command) => ca::run(command, &client()?, output),
+        Command::Audit(command) => audit::run(command, client, output),
         Command::Events(arguments) => events::run(&arguments, &client()?, output),
     }
 }
