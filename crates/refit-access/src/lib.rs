@@ -22,4 +22,3 @@ pub mod role;
 pub mod scope;
 pub mod throttle;
 pub mod token;
-pub mod wish;

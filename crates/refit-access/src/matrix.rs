@@ -103,15 +103,18 @@ table! {
     SoftwareAssign "software:assign" Write  Device No     Yes      Yes   Named       "desire the software of a device: `softwareURL`";
     EventRead      "event:read"      Read   Device Yes    Yes      Yes   Scoped      "follow what happens; over MQTT, subscribe";
     ReleaseRead    "release:read"    Read   Fleet  Yes    Yes      Yes   Scoped      "see releases";
+    ReleaseDownload "release:download" Read   Fleet  No     Yes      Yes   Named       "download artifacts by right of a token, without a grant";
     ReleaseAdd     "release:add"     Write  Fleet  No     Yes      Yes   Named       "add releases";
     ReleaseRemove  "release:remove"  Write  Fleet  No     Yes      Yes   No          "remove releases that no device desires";
+    TrustWrite     "trust:write"     Write  Fleet  No     No       Yes   No          "rotate the keys of grants";
+    AuditRead      "audit:read"      Read   Fleet  No     No       Yes   No          "read the audit log";
     TokenRead      "token:read"      Read   Fleet  No     No       Yes   No          "see which tokens there are";
     TokenWrite     "token:write"     Write  Fleet  No     No       Yes   No          "make and revoke tokens";
     UserRead       "user:read"       Read   Fleet  No     No       Yes   No          "see which users there are";
     UserWrite      "user:write"      Write  Fleet  No     No       Yes   No          "add, change and remove users";
+    SessionBegin   "session:begin"   Write  Fleet  Yes    Yes      Yes   Yes         "sign in, with the name and password of a user";
     SessionRead    "session:read"    Read   Fleet  Yes    Yes      Yes   Yes         "ask who one is and what one may";
     SessionEnd     "session:end"     Write  Fleet  Yes    Yes      Yes   Yes         "sign out";
-    ApiRead        "api:read"        Read   Fleet  Yes    Yes      Yes   Yes         "read the description of the API";
 }
 
 impl Operation {

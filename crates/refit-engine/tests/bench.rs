@@ -10,7 +10,7 @@ use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
 use refit_protocol::time::{Monotonic, Now, Timestamp};
 use refit_replica::input::{Catalog, Policy};
-use refit_replica::speaker::Speaker;
+use refit_replica::speaker::{Speaker, Wishes};
 use refit_store::reader::Wanted;
 use refit_store::store::{DeviceKey, Guard, Operation, Outcome, Stored};
 
@@ -128,7 +128,7 @@ impl Bench {
     }
 
     pub(crate) fn application_desires(&mut self, version: char) {
-        self.desires(Speaker::Application("app".into()), version);
+        self.desires(Speaker::Application("app".into(), Wishes::ALL), version);
     }
 
     pub(crate) fn operator_desires(&mut self, version: char) {

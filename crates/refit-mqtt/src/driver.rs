@@ -28,6 +28,7 @@ use tokio::time::Instant;
 
 use crate::figures::{Figures, rise};
 use crate::identity::Gate;
+use crate::present::Present;
 use crate::quota::{Fights, Quota, Register, Stranger, Strangers, Ticket};
 use crate::session::{End, Session};
 
@@ -53,6 +54,7 @@ pub(crate) struct House {
     pub(crate) register: Arc<Register>,
     pub(crate) strangers: Arc<Strangers>,
     pub(crate) fights: Fights,
+    pub(crate) present: Arc<Present>,
     /// Tells those that have no seat yet that the server stops.
     pub(crate) stopping: Arc<Notify>,
     pub(crate) started: Instant,

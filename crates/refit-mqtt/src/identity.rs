@@ -1,14 +1,18 @@
 //! Who is who. The identity of a speaker comes from its connection, never from a payload (design §5).
 //!
 //! A [`Gate`] decides at CONNECT. [`DevGate`] is the one of `refit serve --dev`; the one that reads certificates is the
-//! server's, since it knows which of them are still good.
+//! server's, since it knows which of them are still good. What an application may do is asked of its [`Rights`] each
+//! time, so that what is taken away is gone at once; what roles there are is not known here.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use refit_packet::{ReasonCode, Secret};
+pub use refit_packet::Secret;
+
+use refit_packet::ReasonCode;
 use refit_protocol::device_id::DeviceId;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use refit_replica::speaker::Wishes;
 
 /// What a CONNECT says about its sender.
 #[derive(Clone, Copy, Debug)]
@@ -31,11 +35,72 @@ pub struct Credentials<'a> {
 pub enum Who {
     /// A device, on its own connection.
     Device(DeviceId),
-    /// An application with an operator's rights.
-    Application {
-        /// Its name in the history of jobs.
-        name: String,
-    },
+    /// An application, or a person who acts as one.
+    Application(Application),
+}
+
+/// Somebody who speaks of devices without being one.
+#[derive(Clone)]
+pub struct Application {
+    /// The name in the history of jobs.
+    pub name: String,
+    /// What it may do.
+    pub rights: Arc<dyn Rights>,
+}
+
+/// What an application may do, now: the answers may change while it is connected.
+pub trait Rights: Send + Sync {
+    /// Tells whether it may still be connected.
+    fn is_good(&self) -> bool;
+    /// Tells what it may desire of this device.
+    fn wishes(&self, device: &DeviceId) -> Wishes;
+    /// Tells whether it may ask for the record of this device.
+    fn may_ask(&self, device: &DeviceId) -> bool;
+    /// Tells whether it may follow what happens to this device; `None`: to any device at all.
+    fn may_watch(&self, device: Option<&DeviceId>) -> bool;
+}
+
+/// The rights of whoever may do everything.
+#[derive(Clone, Copy, Debug)]
+pub struct EveryRight;
+
+impl Rights for EveryRight {
+    fn is_good(&self) -> bool {
+        true
+    }
+
+    fn wishes(&self, _: &DeviceId) -> Wishes {
+        Wishes::ALL
+    }
+
+    fn may_ask(&self, _: &DeviceId) -> bool {
+        true
+    }
+
+    fn may_watch(&self, _: Option<&DeviceId>) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Application").field(&self.name).finish()
+    }
+}
+
+impl PartialEq for Application {
+    /// Two of one name are the same: a name is one token's.
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Application {}
+
+/// Knows applications by what they give as password.
+pub trait Applications: Send + Sync {
+    /// Tells whose password this is; it comes from this address.
+    fn find(&self, password: Secret<'_>, peer: SocketAddr) -> Option<Application>;
 }
 
 /// Why somebody is not let in.
@@ -87,7 +152,7 @@ impl Refusal {
         match self {
             Self::ClientId => "the client ID is the device ID: use 1 to 128 of A-Z a-z 0-9 : _ - .",
             Self::Password => {
-                "the password is not the operator's token; a device connects without one"
+                "the password is no token that is good; a device connects without one"
             }
             Self::NotAuthorized => "this client may not connect",
             Self::Certificate => {
@@ -124,18 +189,16 @@ pub trait Gate: Send + Sync {
     }
 }
 
-/// The gate of `--dev` (semantics 36): without a password, the client ID is the device ID; a password must be the
-/// operator's token. That it stands on loopback only is the server's care.
+/// The gate of `--dev` (semantics 36): without a password, the client ID is the device ID; a password must be a token.
+/// That it stands on loopback only is the server's care.
 pub struct DevGate {
-    token: [u8; 32],
+    applications: Arc<dyn Applications>,
 }
 
 impl DevGate {
-    /// Makes a gate that knows the operator's token by its SHA-256.
-    pub fn new(token: &str) -> Self {
-        Self {
-            token: Sha256::digest(token.as_bytes()).into(),
-        }
+    /// Makes a gate that lets these applications in.
+    pub fn new(applications: Arc<dyn Applications>) -> Self {
+        Self { applications }
     }
 }
 
@@ -146,45 +209,32 @@ impl Gate for DevGate {
                 .map(Who::Device)
                 .map_err(|_| Refusal::ClientId);
         };
-        // Hashing first makes both sides equally long, so that the comparison tells nothing by its time.
-        let given: [u8; 32] = Sha256::digest(password.expose()).into();
-        if bool::from(given.ct_eq(&self.token)) {
-            Ok(Who::Application {
-                name: name_of(credentials),
-            })
-        } else {
-            Err(Refusal::Password)
-        }
+        let found = self.applications.find(password, credentials.peer);
+        found.map(Who::Application).ok_or(Refusal::Password)
     }
-}
-
-const NAME_CHARS_MAX: usize = 64;
-
-/// What an application is called: the user name, or the client ID, as far as it can stand in a log line.
-pub fn name_of(credentials: &Credentials<'_>) -> String {
-    let given = [
-        credentials.username.unwrap_or_default(),
-        credentials.client_id,
-    ];
-    let name = given.into_iter().find(|name| !name.is_empty());
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-' | '.' | '@');
-    name.unwrap_or("application")
-        .chars()
-        .take(NAME_CHARS_MAX)
-        .map(|c| if plain(c) { c } else { '_' })
-        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    struct OneToken;
+
+    impl Applications for OneToken {
+        fn find(&self, password: Secret<'_>, _: SocketAddr) -> Option<Application> {
+            (password.expose() == b"secret").then(|| Application {
+                name: "shop".into(),
+                rights: Arc::new(EveryRight),
+            })
+        }
+    }
+
     fn admit(
         client_id: &str,
         username: Option<&str>,
         password: Option<&str>,
     ) -> Result<Who, Refusal> {
-        DevGate::new("secret").admit(&Credentials {
+        DevGate::new(Arc::new(OneToken)).admit(&Credentials {
             client_id,
             username,
             password: password.map(|p| Secret::new(p.as_bytes())),
@@ -203,11 +253,13 @@ mod tests {
     }
 
     #[test]
-    fn a_password_must_be_the_operators_token() {
-        let named = |name: &str| Ok(Who::Application { name: name.into() });
-        assert_eq!(admit("x", Some("shop"), Some("secret")), named("shop"));
-        assert_eq!(admit("lamp/7", None, Some("secret")), named("lamp_7"));
-        assert_eq!(admit("", Some("a\nb"), Some("secret")), named("a_b"));
+    fn a_password_says_which_application_it_is_whatever_it_calls_itself() {
+        for (client_id, username) in [("x", Some("admin")), ("lamp/7", None), ("", Some("a\nb"))] {
+            let Ok(Who::Application(found)) = admit(client_id, username, Some("secret")) else {
+                panic!("{client_id} should be let in");
+            };
+            assert_eq!(found.name, "shop");
+        }
         for wrong in ["", "Secret", "secre", "secret "] {
             assert_eq!(admit("lamp-7", None, Some(wrong)), Err(Refusal::Password));
         }

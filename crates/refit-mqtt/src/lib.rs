@@ -9,7 +9,8 @@
 //!
 //! *Start reading at* [`session::Session`], the rules of a connection without I/O: `session/greet.rs` is CONNECT,
 //! `inbound.rs` what is owed to the client, `outbound.rs` what the client owes, `own.rs` and `watched.rs` the
-//! subscriptions of a device and of an application. Then `identity.rs` (who is who), `quota.rs` (limits), `driver.rs`
+//! subscriptions of a device and of an application. Then `identity.rs` (who is who), `present.rs` (applications whose rights may
+//! end), `quota.rs` (limits), `driver.rs`
 //! (one task per connection, no buffer while idle), `listener.rs` (accepting and stopping).
 //!
 //! *Keeps* (design §9): 1 on the wire: a PUBACK or PUBREC leaves after the receipt, in the order of the PUBLISHes
@@ -19,5 +20,6 @@ mod driver;
 pub mod figures;
 pub mod identity;
 pub mod listener;
+pub mod present;
 pub mod quota;
 pub mod session;

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::driver::{Connection, House};
 use crate::figures::{Figures, rise};
 use crate::identity::Gate;
+use crate::present::Present;
 use crate::quota::{Bucket, Fights, Quota, Register, Strangers, TICK};
 
 /// Connections that the kernel keeps for us before we accept them. With fewer, a fleet that comes back at once loses
@@ -65,6 +66,7 @@ impl Endpoint {
             quota: parts.quota,
             figures,
             register: Arc::new(register),
+            present: Arc::default(),
             stopping: Arc::new(Notify::new()),
             started: now(),
         });
@@ -85,6 +87,11 @@ impl Endpoint {
     /// Returns the figures.
     pub fn figures(&self) -> Arc<Figures> {
         Arc::clone(&self.house.figures)
+    }
+
+    /// Returns the applications that are connected: whoever takes rights away has them looked at again.
+    pub fn present(&self) -> Arc<Present> {
+        Arc::clone(&self.house.present)
     }
 
     /// Stops accepting, tells everybody, and waits until all are gone, but not longer than `within`. Returns how many

@@ -28,7 +28,7 @@ use refit_packet::{
 };
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::topic::{Kind, Topic};
-use refit_replica::speaker::Speaker;
+use refit_replica::speaker::{Speaker, Wishes};
 
 pub use end::End;
 pub use greet::{Origin, Terms, greet, refuse_after_all, refuse_unframed};
@@ -188,7 +188,7 @@ impl Session {
             self.check_quota(publish.delivery)?;
         }
         match self.target(publish.topic, calls) {
-            Ok(topic) => self.pass_on(publish, topic, calls, out),
+            Ok((topic, speaker)) => self.pass_on(publish, topic, speaker, calls, out),
             Err(verdict) => {
                 calls.note(Note::Refused);
                 self.refuse(publish.delivery, verdict, out)
@@ -200,15 +200,16 @@ impl Session {
         &mut self,
         publish: &Publish<'_>,
         topic: Topic<'_>,
+        speaker: Speaker,
         calls: &impl Calls,
         out: &mut Vec<u8>,
     ) -> Result<(), End> {
         let owed = Owed::of(publish.delivery);
         let receipt = owed.map_or(inbound::UNACKNOWLEDGED, |_| self.next_receipt());
         let submitted = match topic.kind {
-            Kind::Update => calls.submit(self.speaker(), topic.device, publish.payload, receipt),
+            Kind::Update => calls.submit(speaker, topic.device, publish.payload, receipt),
             _ => {
-                calls.ask(self.speaker(), topic.device, receipt);
+                calls.ask(speaker, topic.device, receipt);
                 Submitted::Later
             }
         };
@@ -239,33 +240,49 @@ impl Session {
         Ok(())
     }
 
-    /// Reads where a message goes: to `update` or `get`, of the device itself, or of any if an application speaks.
-    fn target<'t>(&self, topic: &'t str, calls: &impl Calls) -> Result<Topic<'t>, Verdict> {
+    /// Reads where a message goes: to `update` or `get`, of the device itself, or of any that an application may speak
+    /// of; and who speaks there.
+    fn target<'t>(
+        &self,
+        topic: &'t str,
+        calls: &impl Calls,
+    ) -> Result<(Topic<'t>, Speaker), Verdict> {
         let topic = Topic::parse(topic).ok_or(Verdict::NO_SUCH_TOPIC)?;
-        match calls.device() {
-            Some(own) if own.as_str() != topic.device => Err(Verdict::FOREIGN_TOPIC),
-            Some(_) | None => match topic.kind {
-                Kind::Update | Kind::Get => Ok(topic),
-                Kind::Delta
-                | Kind::Accepted
-                | Kind::Rejected
-                | Kind::GetAccepted
-                | Kind::GetRejected => Err(Verdict::OUR_TOPIC),
-            },
+        if calls
+            .device()
+            .is_some_and(|own| own.as_str() != topic.device)
+        {
+            return Err(Verdict::FOREIGN_TOPIC);
         }
+        match topic.kind {
+            Kind::Update | Kind::Get => {}
+            Kind::Delta
+            | Kind::Accepted
+            | Kind::Rejected
+            | Kind::GetAccepted
+            | Kind::GetRejected => return Err(Verdict::OUR_TOPIC),
+        }
+        let speaker = match &self.subscriptions {
+            Subscriptions::Device(_) => Speaker::Device,
+            Subscriptions::Application(watched) => {
+                let device = DeviceId::parse(topic.device).map_err(|_| Verdict::NO_SUCH_TOPIC)?;
+                let wishes = watched.who.rights.wishes(&device);
+                if topic.kind == Kind::Get && !watched.who.rights.may_ask(&device) {
+                    return Err(Verdict::NOT_ALLOWED_TO_ASK);
+                }
+                if topic.kind == Kind::Update && wishes == Wishes::NONE {
+                    return Err(Verdict::NOT_ALLOWED_TO_WRITE);
+                }
+                Speaker::Application(watched.who.name.clone(), wishes)
+            }
+        };
+        Ok((topic, speaker))
     }
 
     fn limits(&self) -> &'static Limits {
         match self.subscriptions {
             Subscriptions::Device(_) => &limits::DEVICE,
             Subscriptions::Application(_) => &limits::APPLICATION,
-        }
-    }
-
-    fn speaker(&self) -> Speaker {
-        match &self.subscriptions {
-            Subscriptions::Device(_) => Speaker::Device,
-            Subscriptions::Application(watched) => Speaker::Application(watched.name.clone()),
         }
     }
 

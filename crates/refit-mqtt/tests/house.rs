@@ -8,9 +8,10 @@ use refit_engine::releases::Releases;
 use refit_engine::send::{Grantor, Minted, Wanted};
 use refit_engine::shard::Settings;
 use refit_mqtt::figures::Figures;
-use refit_mqtt::identity::DevGate;
+use refit_mqtt::identity::{Application, Applications, DevGate, EveryRight};
 use refit_mqtt::listener::{self, Endpoint};
 use refit_mqtt::quota::Quota;
+use refit_packet::Secret;
 use refit_protocol::delta::Granted;
 use refit_protocol::grant::{GrantKind, Strength, Ungranted};
 use refit_protocol::time::Timestamp;
@@ -29,6 +30,18 @@ pub(crate) struct House {
     pub(crate) figures: Arc<Figures>,
     address: SocketAddr,
     _directory: TempDir,
+}
+
+/// Knows one application.
+struct OneToken;
+
+impl Applications for OneToken {
+    fn find(&self, password: Secret<'_>, _: SocketAddr) -> Option<Application> {
+        (password.expose() == TOKEN.as_bytes()).then(|| Application {
+            name: "shop".into(),
+            rights: Arc::new(EveryRight),
+        })
+    }
 }
 
 struct NoGrants;
@@ -73,7 +86,7 @@ impl House {
             .unwrap();
         let parts = listener::Parts {
             fleet: engine.fleet().clone(),
-            gate: Arc::new(DevGate::new(TOKEN)),
+            gate: Arc::new(DevGate::new(Arc::new(OneToken))),
             quota,
             tls: None,
         };

@@ -24,6 +24,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
+use crate::access::application::{self, Tokens};
+use crate::access::{self, Access};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::cursor::{self, Cursors};
@@ -35,7 +37,7 @@ use crate::identity::Identities;
 use crate::identity::authority::{self, Authority, Own};
 use crate::identity::enrol::Office;
 use crate::identity::throttle::Throttle;
-use crate::operator::{self, Operator};
+use crate::operator;
 use crate::places::{Places, TOKEN_FILE};
 use crate::pollers::{self, Pollers};
 use crate::privacy::{self, Privacy};
@@ -96,11 +98,12 @@ impl Server {
         let (authority, identities) = (Arc::clone(&kept.authority), Arc::clone(&kept.identities));
         let office = office(&kept.store, engine.fleet(), authority, identities)?;
         let private = open_privacy(&config, &data, &kept.authority).await?;
+        let access = Access::open(Arc::clone(&kept.store), &kept.token)?;
         let gate = gate(
             private.is_some(),
             &kept.authority,
             &kept.identities,
-            &kept.token,
+            &access,
         );
         let mqtt = endpoint(config.mqtt, &engine, gate, private.as_ref())?;
         let places = Places {
@@ -139,7 +142,7 @@ impl Server {
             pollers: Arc::clone(&pollers),
             poll_interval: config.poll_interval,
             dev: config.dev,
-            operator: Operator::of(&kept.token),
+            access: Arc::clone(&access),
             office,
             enrolments: Throttle::new(Instant::now()),
             cursors: kept.cursors,
@@ -155,6 +158,8 @@ impl Server {
             under_way: Default::default(),
         };
         let router = http::router(Arc::new(app));
+        let rights = application::watch(access, mqtt.present(), stopping.clone());
+        drop(tokio::spawn(rights));
         let http = tokio::spawn(connection::serve(
             listener,
             router,
@@ -302,16 +307,17 @@ fn gate(
     is_private: bool,
     authority: &Arc<Authority>,
     identities: &Arc<Identities>,
-    token: &str,
+    access: &Arc<Access>,
 ) -> Arc<dyn Gate> {
+    let applications = Arc::new(Tokens(Arc::clone(access)));
     if is_private {
         Arc::new(CertGate {
             authority: Arc::clone(authority),
             identities: Arc::clone(identities),
-            operator: Operator::of(token),
+            applications,
         })
     } else {
-        Arc::new(DevGate::new(token))
+        Arc::new(DevGate::new(applications))
     }
 }
 
@@ -383,7 +389,7 @@ struct Kept {
     store_broken: watch::Receiver<Option<String>>,
     cursors: Cursors,
     keys: KeyRing,
-    /// The operator's token, until everybody who checks it has its hash.
+    /// The first admin's token, until its hash is among the others.
     token: String,
     releases: Arc<Releases>,
     authority: Arc<Authority>,
@@ -498,6 +504,9 @@ pub enum StartError {
     /// The fleet's CA cannot be had.
     #[error("{0}")]
     Authority(#[from] authority::Error),
+    /// It cannot be read who may do what.
+    #[error("{0}")]
+    Access(#[from] access::OpenError),
     /// The operator's token cannot be had.
     #[error("{0}")]
     Operator(#[from] operator::Error),

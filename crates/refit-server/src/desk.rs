@@ -1,33 +1,193 @@
-//! Where the API speaks with the engine: something is said, and its receipt is awaited.
+//! The one place where changes are made: each is said to the engine or written to the store together with whoever makes
+//! it ([`By`]), and what comes of it is awaited.
 
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use refit_access::audit::Entry;
+use refit_access::matrix::Operation;
+use refit_engine::author::Author;
 use refit_engine::fleet::Fleet;
 use refit_engine::seat::{Outgoing, Seat, Wants};
 use refit_protocol::rejection::Code;
-use refit_store::store::{Health, Store};
-use serde_json::Value;
+use refit_store::access::{AccessChange, AccessOutcome};
+use refit_store::release::{Added, NewRelease, Removed};
+use refit_store::store::{Failure, Health, Store};
+use serde_json::{Value, json};
 
+use crate::caller::Caller;
+use crate::http::App;
 use crate::http::error::{Kind, Problem};
+use crate::wall;
 
 /// How long a receipt may take. A commit takes milliseconds; this is a store that stands still.
 const RECEIPT_MAX: Duration = Duration::from_secs(30);
 
+/// Who makes a change, from where, and in which request.
+#[derive(Clone, Debug)]
+pub(crate) struct By {
+    /// `token:NAME` or `user:NAME`.
+    pub(crate) actor: String,
+    /// Where it comes from.
+    pub(crate) source: Option<IpAddr>,
+    /// The request, as its answer and the log name it.
+    pub(crate) request_id: String,
+}
+
+impl From<&Caller> for By {
+    fn from(caller: &Caller) -> Self {
+        Self {
+            actor: caller.who.to_string(),
+            source: caller.source,
+            request_id: caller.request_id.clone(),
+        }
+    }
+}
+
+impl By {
+    fn author(&self) -> Author {
+        Author {
+            actor: self.actor.clone(),
+            source: self.source.map(|source| source.to_string()),
+            request: Some(self.request_id.clone()),
+        }
+    }
+
+    /// Writes a line of the audit log: what was done, with what, and what that is now.
+    fn line(&self, action: Operation, target: String, after: Option<Value>) -> Entry {
+        let author = self.author();
+        Entry {
+            at: wall::now(),
+            actor: author.actor,
+            action: action.as_str().into(),
+            target,
+            source: author.source,
+            request: author.request,
+            before: None,
+            after: after.map(|after| after.to_string()),
+        }
+    }
+}
+
+/// Changes who may do what, and returns once that is durable and counts.
+pub(crate) async fn change_access(
+    app: &App,
+    by: By,
+    change: AccessChange,
+) -> Result<AccessOutcome, Problem> {
+    let access = Arc::clone(&app.access);
+    let (action, target, after) = told(&change);
+    let line = by.line(action, target, after);
+    let changed = tokio::task::spawn_blocking(move || access.change(change, line));
+    let changed = changed
+        .await
+        .map_err(|_| Problem::internal("a change of who may do what was abandoned"))?;
+    changed.map_err(Problem::of_store)
+}
+
+/// Says what a change of access is, with what, and what that is then; no secret, and no hash of one.
+fn told(change: &AccessChange) -> (Operation, String, Option<Value>) {
+    let of_user = |user: &str| format!("user:{user}");
+    match change {
+        AccessChange::AddToken(token) => {
+            let scope = token
+                .scope
+                .as_deref()
+                .and_then(|s| serde_json::from_str(s).ok());
+            let scope: Option<Value> = scope;
+            let after = json!({
+                "id": token.id, "role": token.role, "scope": scope,
+                "expires": token.expires.map(|at| at.0),
+            });
+            (
+                Operation::TokenWrite,
+                format!("token:{}", token.name),
+                Some(after),
+            )
+        }
+        AccessChange::RevokeToken { id, .. } => {
+            let after = json!({ "revoked": true });
+            (Operation::TokenWrite, format!("token-id:{id}"), Some(after))
+        }
+        AccessChange::AddUser(user) => {
+            let after = json!({ "role": user.role });
+            (Operation::UserWrite, of_user(&user.name), Some(after))
+        }
+        AccessChange::SetRole { user, role } => (
+            Operation::UserWrite,
+            of_user(user),
+            Some(json!({ "role": role })),
+        ),
+        AccessChange::SetPassword { user, .. } => {
+            let after = json!({ "password": "changed" });
+            (Operation::UserWrite, of_user(user), Some(after))
+        }
+        AccessChange::SetDisabled { user, disabled } => {
+            let after = json!({ "disabled": disabled });
+            (Operation::UserWrite, of_user(user), Some(after))
+        }
+        AccessChange::RemoveUser { user } => (Operation::UserWrite, of_user(user), None),
+        AccessChange::AddSession(session) => {
+            let after = json!({ "signedIn": true, "expires": session.expires.0 });
+            (Operation::SessionBegin, of_user(&session.user), Some(after))
+        }
+        AccessChange::RemoveSession { .. } => (Operation::SessionEnd, "session".into(), None),
+    }
+}
+
+/// Records a release. It waits for the disk.
+pub(crate) fn add_release(app: &App, by: &By, release: NewRelease) -> Result<Added, Failure> {
+    let software = &release.software;
+    let target = format!("release:{}@{}", software.name, software.version);
+    let after = json!({ "sha256": software.digest.to_hex(), "length": software.length });
+    let line = by.line(Operation::ReleaseAdd, target, Some(after));
+    app.store.add_release(release, Some(line))
+}
+
+/// Removes a release from the record. It waits for the disk.
+pub(crate) fn remove_release(
+    app: &App,
+    by: &By,
+    name: &str,
+    version: &str,
+) -> Result<Removed, Failure> {
+    let target = format!("release:{name}@{version}");
+    let line = by.line(Operation::ReleaseRemove, target, None);
+    app.store.remove_release(name, version, Some(line))
+}
+
+/// Has somebody say something of a device; returns once it is decided, and durable if it changed anything.
+pub(crate) async fn say(
+    app: &App,
+    by: &By,
+    say: impl FnOnce(&Fleet, &Arc<Seat>),
+) -> Result<(), Problem> {
+    said(&app.fleet, &*app.store, &Seat::of(by.author()), say).await
+}
+
+/// Has a device say something itself: what it reports is in no audit log.
+pub(crate) async fn say_as_device(
+    app: &App,
+    say: impl FnOnce(&Fleet, &Arc<Seat>),
+) -> Result<(), Problem> {
+    said(&app.fleet, &*app.store, &Seat::new(None), say).await
+}
+
 /// Says something to the engine, and returns once it is decided, and durable if it changed anything.
 ///
 /// Whoever goes away before that takes nothing back: it was said.
-pub(crate) async fn say(
+async fn said(
     fleet: &Fleet,
     store: &dyn Store,
+    seat: &Arc<Seat>,
     say: impl FnOnce(&Fleet, &Arc<Seat>),
 ) -> Result<(), Problem> {
     let full_before = store.stats().full;
-    let seat = Seat::new(None);
     seat.set_wants(Wants::ANSWER);
-    say(fleet, &seat);
-    let Ok(answer) = tokio::time::timeout(RECEIPT_MAX, receipt(&seat)).await else {
+    say(fleet, seat);
+    let Ok(answer) = tokio::time::timeout(RECEIPT_MAX, receipt(seat)).await else {
         let detail = "the store has not answered in time; it is not known whether this was done: look, then try again";
         return Err(Problem::new(Kind::Unavailable, detail));
     };

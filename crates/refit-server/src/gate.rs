@@ -6,28 +6,28 @@
 use std::sync::Arc;
 
 use refit_identity::Peer;
-use refit_mqtt::identity::{Credentials, Gate, Refusal, Who, name_of};
+use refit_mqtt::identity::{Applications, Credentials, Gate, Refusal, Who};
 
+use crate::access::application::Tokens;
 use crate::identity::authority::Authority;
 use crate::identity::{Barred, Identities};
-use crate::operator::Operator;
 use crate::wall;
 
 /// The gate of a server without `--dev`.
 pub(crate) struct CertGate {
     pub(crate) authority: Arc<Authority>,
     pub(crate) identities: Arc<Identities>,
-    pub(crate) operator: Operator,
+    pub(crate) applications: Arc<Tokens>,
 }
 
 impl Gate for CertGate {
     fn admit(&self, credentials: &Credentials<'_>) -> Result<Who, Refusal> {
         match (credentials.certificate, credentials.password) {
             (Some(certificate), _) => self.device(certificate, credentials.client_id),
-            (None, Some(password)) if self.operator.is(password.expose()) => Ok(Who::Application {
-                name: name_of(credentials),
-            }),
-            (None, Some(_)) => Err(Refusal::Password),
+            (None, Some(password)) => {
+                let found = self.applications.find(password, credentials.peer);
+                found.map(Who::Application).ok_or(Refusal::Password)
+            }
             (None, None) => Err(Refusal::Nobody),
         }
     }
@@ -35,7 +35,7 @@ impl Gate for CertGate {
     fn confirm(&self, who: &Who) -> Result<(), Refusal> {
         match who {
             Who::Device(device) if self.identities.is_barred(device) => Err(Refusal::Barred),
-            Who::Device(_) | Who::Application { .. } => Ok(()),
+            Who::Device(_) | Who::Application(_) => Ok(()),
         }
     }
 }

@@ -11,25 +11,30 @@ mod devices;
 mod enrolment;
 pub(crate) mod error;
 mod events;
+mod gate;
 mod grant_keys;
 mod identity;
 mod jobs;
+mod narrow;
 mod once;
 mod origin;
 mod paces;
 mod pretend;
 mod probes;
 mod releases;
+mod session;
 mod shares;
 mod show;
+mod tokens;
+mod users;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::http::{HeaderName, HeaderValue, Method, Response, Uri, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::routing::{get, post};
 use refit_depot::depot::Depot;
 use refit_depot::grant::Grants;
@@ -44,17 +49,19 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::Access;
+use crate::caller::RequestId;
 use crate::counters::Counters;
 use crate::cursor::Cursors;
 use crate::granting::Granting;
 use crate::identity::enrol::Office;
 use crate::identity::throttle::Throttle;
-use crate::operator::Operator;
 use crate::places::Places;
 use crate::pollers::Pollers;
 use crate::privacy::Privacy;
 use crate::readers::Readers;
 use error::{Kind, Problem, render};
+use gate::{guarded, open};
 
 /// How many uploads may be under way at a time: each holds a thread that writes.
 const UPLOADS_MAX: usize = 8;
@@ -82,9 +89,9 @@ pub(crate) struct App {
     pub(crate) trusted_proxies: Vec<Cidr>,
     pub(crate) pollers: Arc<Pollers>,
     pub(crate) poll_interval: Duration,
-    /// Whether devices without an identity are taken.
+    /// Whether this is `--dev`: plain, on loopback, and devices without an identity are taken.
     pub(crate) dev: bool,
-    pub(crate) operator: Operator,
+    pub(crate) access: Arc<Access>,
     pub(crate) office: Arc<Office>,
     pub(crate) enrolments: Throttle,
     pub(crate) cursors: Cursors,
@@ -146,52 +153,86 @@ impl Default for Limits {
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
         contact(),
     ),
-    security(("operator" = [])),
+    security(("token" = []), ("session" = [])),
     components(schemas(show::Problem, show::GrantPolicy)),
     modifiers(&Bearer),
 )]
 struct Document;
 
-/// Says in the document that the token is a bearer token.
+/// Says in the document what one is known by.
 struct Bearer;
 
 impl utoipa::Modify for Bearer {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+        use utoipa::openapi::security::{
+            ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme,
+        };
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let cookie = ApiKeyValue::new("__Host-refit");
         if let Some(components) = openapi.components.as_mut() {
-            components.add_security_scheme("operator", SecurityScheme::Http(bearer));
+            components.add_security_scheme("token", SecurityScheme::Http(bearer));
+            let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(cookie));
+            components.add_security_scheme("session", cookie);
         }
     }
 }
 
+/// Every route with what its caller needs; signing in alone needs nothing.
 fn api() -> OpenApiRouter<Arc<App>> {
+    use refit_access::matrix::Operation as To;
     OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(devices::list))
-        .routes(routes!(devices::show, devices::remove))
-        .routes(routes!(devices::desire))
-        .routes(routes!(devices::set_software))
-        .routes(routes!(devices::cancel))
-        .routes(routes!(devices::hold))
-        .routes(routes!(devices::release))
-        .routes(routes!(devices::retry))
-        .routes(routes!(jobs::of_device))
-        .routes(routes!(jobs::list))
-        .routes(routes!(jobs::show))
-        .routes(routes!(releases::list, releases::upload::add))
-        .routes(routes!(releases::show, releases::remove))
-        .routes(routes!(audit::list))
-        .routes(routes!(audit::head))
-        .routes(routes!(events::follow))
-        .routes(routes!(identity::list, identity::make))
-        .routes(routes!(identity::revoke_claim))
-        .routes(routes!(identity::import::import))
-        .routes(routes!(identity::show))
-        .routes(routes!(identity::revoke))
-        .routes(routes!(identity::retire))
-        .routes(routes!(identity::re_enrol))
-        .routes(routes!(grant_keys::list, grant_keys::rotate))
-        .routes(routes!(ca::show))
+        .routes(guarded(&[To::DeviceRead], routes!(devices::list)))
+        .routes(guarded(&[To::DeviceRead], routes!(devices::show)))
+        .routes(guarded(&[To::DeviceRemove], routes!(devices::remove)))
+        .routes(guarded(
+            &[To::StateWrite, To::SoftwareAssign],
+            routes!(devices::desire),
+        ))
+        .routes(guarded(
+            &[To::SoftwareAssign],
+            routes!(devices::set_software),
+        ))
+        .routes(guarded(&[To::JobCancel], routes!(devices::cancel)))
+        .routes(guarded(&[To::DeviceHold], routes!(devices::hold)))
+        .routes(guarded(&[To::DeviceHold], routes!(devices::release)))
+        .routes(guarded(&[To::JobRetry], routes!(devices::retry)))
+        .routes(guarded(&[To::JobRead], routes!(jobs::of_device)))
+        .routes(guarded(&[To::JobRead], routes!(jobs::list)))
+        .routes(guarded(&[To::JobRead], routes!(jobs::show)))
+        .routes(guarded(&[To::ReleaseRead], routes!(releases::list)))
+        .routes(guarded(&[To::ReleaseAdd], routes!(releases::upload::add)))
+        .routes(guarded(&[To::ReleaseRead], routes!(releases::show)))
+        .routes(guarded(&[To::ReleaseRemove], routes!(releases::remove)))
+        .routes(guarded(&[To::AuditRead], routes!(audit::list)))
+        .routes(guarded(&[To::AuditRead], routes!(audit::head)))
+        .routes(guarded(&[To::EventRead], routes!(events::follow)))
+        .routes(guarded(&[To::EnrolmentRead], routes!(identity::list)))
+        .routes(guarded(&[To::EnrolmentWrite], routes!(identity::make)))
+        .routes(guarded(
+            &[To::EnrolmentWrite],
+            routes!(identity::revoke_claim),
+        ))
+        .routes(guarded(
+            &[To::EnrolmentWrite],
+            routes!(identity::import::import),
+        ))
+        .routes(guarded(&[To::DeviceRead], routes!(identity::show)))
+        .routes(guarded(&[To::DeviceBar], routes!(identity::revoke)))
+        .routes(guarded(&[To::DeviceBar], routes!(identity::retire)))
+        .routes(guarded(&[To::DeviceBar], routes!(identity::re_enrol)))
+        .routes(guarded(&[To::TrustRead], routes!(grant_keys::list)))
+        .routes(guarded(&[To::TrustWrite], routes!(grant_keys::rotate)))
+        .routes(guarded(&[To::TrustRead], routes!(ca::show)))
+        .routes(guarded(&[To::TokenRead], routes!(tokens::list)))
+        .routes(guarded(&[To::TokenWrite], routes!(tokens::make)))
+        .routes(guarded(&[To::TokenWrite], routes!(tokens::revoke)))
+        .routes(guarded(&[To::UserRead], routes!(users::list)))
+        .routes(guarded(&[To::UserWrite], routes!(users::add)))
+        .routes(guarded(&[To::UserWrite], routes!(users::change)))
+        .routes(guarded(&[To::UserWrite], routes!(users::remove)))
+        .routes(guarded(&[To::SessionRead], routes!(session::show)))
+        .routes(guarded(&[To::SessionEnd], routes!(session::sign_out)))
+        .routes(open(&[To::SessionBegin], routes!(session::sign_in)))
 }
 
 /// Says of each operation that changes something that it takes a key.
@@ -231,6 +272,11 @@ pub fn openapi() -> String {
     text
 }
 
+/// Writes the page of the reference about who may do what, as it is committed.
+pub fn access() -> String {
+    refit_access::matrix::page()
+}
+
 /// Writes the page of the reference about problems, as it is committed.
 pub fn problems() -> String {
     error::page()
@@ -246,7 +292,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             document.to_string(),
         )
     });
-    api.route(DESCRIPTION, document)
+    api.route(gate::DESCRIPTION, document)
         .route("/depot/sha256/{digest}", get(artifacts::download))
         .route("/device/v1/bootstrap", get(bootstrap::bootstrap))
         .route("/device/v1/enrol", post(enrolment::enrol))
@@ -263,8 +309,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_for_this)
         .layer(from_fn_with_state(Arc::clone(&app), once::once))
-        .layer(from_fn_with_state(Arc::clone(&app), admit))
-        .layer(from_fn(refuse_foreign_pages))
+        .layer(from_fn_with_state(Arc::clone(&app), gate::admit))
+        .layer(from_fn_with_state(
+            Arc::clone(&app),
+            gate::refuse_foreign_pages,
+        ))
         .layer(from_fn_with_state(Arc::clone(&app), frame))
         .with_state(app)
 }
@@ -310,65 +359,9 @@ async fn frame(
     response
 }
 
-/// The ID of a request, as the log and problems name it.
-#[derive(Clone, Debug, Default)]
-struct RequestId(String);
-
 fn request_id() -> String {
     let mut bytes = [0; 8];
     // An ID that is not random still serves: it is for finding a line in the log.
     let _ = getrandom::fill(&mut bytes);
     format!("{:016x}", u64::from_be_bytes(bytes))
-}
-
-/// A browser names the page that a request comes from. No page of anybody else has business here, and on loopback
-/// any page that the operator visits could otherwise reach this server.
-async fn refuse_foreign_pages(
-    request: Request,
-    next: Next,
-) -> Result<Response<axum::body::Body>, Problem> {
-    let headers = request.headers();
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    if headers.contains_key(header::ORIGIN) || matches!(site, Some(b"cross-site" | b"same-site")) {
-        return Err(Problem::new(
-            Kind::Forbidden,
-            "requests from other web pages are not taken",
-        ));
-    }
-    Ok(next.run(request).await)
-}
-
-/// Where the description of the API is. It holds no secret, and the start banner points there.
-const DESCRIPTION: &str = "/api/v1/openapi.json";
-
-/// Everything under `/api` needs the operator's token, but for its description.
-async fn admit(
-    State(app): State<Arc<App>>,
-    request: Request,
-    next: Next,
-) -> Result<Response<axum::body::Body>, Problem> {
-    let path = request.uri().path();
-    if path.starts_with("/api") && path != DESCRIPTION && !is_operator(&app, request.headers()) {
-        let detail = format!(
-            "send `Authorization: Bearer` with the token that the server keeps in {}",
-            app.places.token_file.display()
-        );
-        return Err(
-            Problem::new(Kind::Unauthenticated, detail).header(header::WWW_AUTHENTICATE, "Bearer")
-        );
-    }
-    Ok(next.run(request).await)
-}
-
-fn is_operator(app: &App, headers: &HeaderMap) -> bool {
-    bearer(headers).is_some_and(|token| app.operator.is(token))
-}
-
-/// Returns the token of an `Authorization` header; the scheme's case does not matter (RFC 9110 §11.1).
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
-    let (scheme, rest) = value.split_at_checked(7)?;
-    scheme
-        .eq_ignore_ascii_case(b"bearer ")
-        .then(|| rest.trim_ascii())
 }

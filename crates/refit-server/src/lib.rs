@@ -8,11 +8,14 @@
 //!
 //! *Start reading at* [`compose::Server`], which starts and drains the rooms in their order; then `http.rs`, where
 //! every request enters and leaves, and one file per resource below it. `config.rs` has the settings and where they
-//! come from, `operator.rs` the one token there is, `health.rs` and `metrics.rs` what the outside is shown.
+//! come from, `operator.rs` the token of the first admin, `access.rs` who there is, `desk.rs` the
+//! one place where changes are made, `health.rs` and `metrics.rs` what the outside is shown.
 //!
 //! *Keeps*: 1, what was acknowledged is there: no request is answered before the engine's receipt
 //! (`tests/devices.rs`), and a cut upload leaves nothing (`tests/releases.rs`).
 
+pub mod access;
+mod caller;
 pub mod compose;
 pub mod config;
 mod counters;

@@ -1,7 +1,5 @@
-//! The operator's token: made at the first start, kept in a file that only its owner can read.
-//!
-//! Once the server runs, only its SHA-256 is held, and tokens are compared by it in constant time. It
-//! guards the HTTP API, and the connections of applications over MQTT.
+//! The first admin's token: made at the first start, kept in a file that only its owner can read. Whoever can read the
+//! data directory is an admin; `access/first.rs` records it among the other tokens.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,35 +8,12 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 /// What every token begins with, so that scanners find one that leaked.
 pub const TOKEN_PREFIX: &str = "rft_";
 
 /// The length of a token in bytes: the prefix, and 32 random bytes in base64url.
 const TOKEN_BYTES: usize = 4 + 43;
-
-/// Who may do everything.
-#[derive(Clone)]
-pub struct Operator {
-    hash: [u8; 32],
-}
-
-impl Operator {
-    /// Takes the hash of a token.
-    pub fn of(token: &str) -> Self {
-        Self {
-            hash: Sha256::digest(token.as_bytes()).into(),
-        }
-    }
-
-    /// Tells whether this is the operator's token.
-    pub fn is(&self, token: &[u8]) -> bool {
-        let hash: [u8; 32] = Sha256::digest(token).into();
-        self.hash.ct_eq(&hash).into()
-    }
-}
 
 /// Reads the token from a file, or makes one and the file if there is none.
 pub(crate) fn load_or_create(path: &Path) -> Result<String, Error> {
@@ -151,12 +126,6 @@ impl Error {
     }
 }
 
-impl std::fmt::Debug for Operator {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Operator")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,11 +135,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("operator.token");
         let token = load_or_create(&path).unwrap();
-        let operator = Operator::of(&token);
         assert!(token.starts_with("rft_") && token.len() == TOKEN_BYTES);
-        assert!(operator.is(token.as_bytes()));
-        assert!(!operator.is(&token.as_bytes()[1..]));
-        assert!(!operator.is(b""));
         assert_eq!(load_or_create(&path).unwrap(), token);
         assert_eq!(read_token(&path).unwrap(), token);
         assert_eq!(

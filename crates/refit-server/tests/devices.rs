@@ -15,7 +15,7 @@ fn a_wish_makes_the_device_and_opens_a_job() {
     assert_eq!(device["desired"]["softwareURL"], release["softwareURL"]);
     assert_eq!(device["desiredSoftware"]["release"], "firmware@2.0.0");
     assert_eq!(device["job"]["status"], "QUEUED");
-    assert_eq!(device["job"]["origin"], "direct/operator");
+    assert_eq!(device["job"]["origin"], "direct/first-admin");
     assert_eq!(
         (&device["online"], &device["converged"]),
         (&json!(false), &json!(false))

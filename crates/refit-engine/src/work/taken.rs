@@ -55,10 +55,10 @@ pub(super) fn refuse_unknown<P>(input: &Input, room: bool, now: Timestamp) -> Op
             speaker: Speaker::Device,
         } if !room => Reply::NotShown(rejected(full())),
         Input::Ask {
-            speaker: Speaker::Operator(_) | Speaker::Application(_),
+            speaker: Speaker::Operator(_) | Speaker::Application(..),
         } => Reply::NotShown(rejected(not_found())),
         Input::Update {
-            speaker: Speaker::Application(_),
+            speaker: Speaker::Application(..),
             ..
         } => Reply::Rejected(rejected(not_found())),
         Input::Cancel | Input::Hold(_) | Input::Retry | Input::Remove | Input::At(..) => {

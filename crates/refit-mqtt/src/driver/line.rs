@@ -23,11 +23,14 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn open(house: &Arc<House>, who: Who, address: IpAddr) -> Self {
-        let device = match who {
-            Who::Device(device) => Some(device),
-            Who::Application { .. } => None,
+        let seat = match who {
+            Who::Device(device) => Seat::at(Some(device), Some(address)),
+            Who::Application(application) => {
+                let seat = Seat::at(None, Some(address));
+                house.present.enter(&seat, application.rights);
+                seat
+            }
         };
-        let seat = Seat::at(device, Some(address));
         house.fleet.attach(&seat);
         Self {
             house: Arc::clone(house),
@@ -52,6 +55,7 @@ impl Drop for Line {
         if self.seat.device().is_some() {
             self.house.fleet.detach(&self.seat);
         } else {
+            self.house.present.leave(&self.seat);
             self.house.fleet.unwatch_all(&self.seat);
         }
     }

@@ -118,7 +118,7 @@ fn welcome(
 ) -> (Session, Who) {
     let limits = match who {
         Who::Device(_) => &DEVICE,
-        Who::Application { .. } => &APPLICATION,
+        Who::Application(_) => &APPLICATION,
     };
     let session = Session {
         voice: Voice {
@@ -138,8 +138,8 @@ fn welcome(
         expiry_is_fixed: connect.properties.session_expiry().unwrap_or(0) == 0,
         subscriptions: match &who {
             Who::Device(_) => Subscriptions::Device(Own::default()),
-            Who::Application { name } => {
-                Subscriptions::Application(Box::new(Watched::new(name.clone())))
+            Who::Application(application) => {
+                Subscriptions::Application(Box::new(Watched::new(application.clone())))
             }
         },
         inbound: None,

@@ -21,6 +21,14 @@ impl Verdict {
         ReasonCode::NOT_AUTHORIZED,
         "a device publishes under its own ID only",
     );
+    pub(super) const NOT_ALLOWED_TO_WRITE: Self = Self::new(
+        ReasonCode::NOT_AUTHORIZED,
+        "this token may desire nothing of this device",
+    );
+    pub(super) const NOT_ALLOWED_TO_ASK: Self = Self::new(
+        ReasonCode::NOT_AUTHORIZED,
+        "this token may not see this device",
+    );
     pub(super) const OUR_TOPIC: Self = Self::new(
         ReasonCode::NOT_AUTHORIZED,
         "only the server publishes there; publish to state/{device ID}/update",
@@ -30,6 +38,10 @@ impl Verdict {
     pub(super) const FOREIGN_FILTER: Self = Self::new(
         ReasonCode::NOT_AUTHORIZED,
         "a device subscribes within state/{its own ID}/ only",
+    );
+    pub(super) const NOT_ALLOWED_TO_WATCH: Self = Self::new(
+        ReasonCode::NOT_AUTHORIZED,
+        "this token may not follow what happens there",
     );
     pub(super) const BARREN_FILTER: Self = Self::new(
         ReasonCode::TOPIC_FILTER_INVALID,

@@ -8,11 +8,12 @@ use refit_protocol::topic::{Kind, ROOT, matches};
 
 use super::limits::FILTERS_MAX;
 use super::verdict::Verdict;
+use crate::identity::Application;
 
-/// The subscriptions of one application, and its name.
+/// The subscriptions of one application, and who it is.
 #[derive(Debug)]
 pub(super) struct Watched {
-    pub(super) name: String,
+    pub(super) who: Application,
     filters: Vec<(Box<str>, Qos)>,
 }
 
@@ -24,9 +25,9 @@ pub(super) struct Watch {
 }
 
 impl Watched {
-    pub(super) const fn new(name: String) -> Self {
+    pub(super) const fn new(who: Application) -> Self {
         Self {
-            name,
+            who,
             filters: Vec::new(),
         }
     }
@@ -36,6 +37,13 @@ impl Watched {
         let watches = watches(filter);
         if watches.is_empty() {
             return Err(Verdict::BARREN_FILTER);
+        }
+        let may_watch = |watch: &Watch| match &watch.scope {
+            Scope::Every => self.who.rights.may_watch(None),
+            Scope::One(device) => self.who.rights.may_watch(Some(device)),
+        };
+        if !watches.iter().all(may_watch) {
+            return Err(Verdict::NOT_ALLOWED_TO_WATCH);
         }
         if let Some(known) = self
             .filters
@@ -64,8 +72,11 @@ impl Watched {
         Some(ended)
     }
 
-    /// Returns the highest QoS of the filters that match.
+    /// Returns the highest QoS of the filters that match; none if it may not, or no longer, see this device.
     pub(super) fn qos(&self, device: &DeviceId, kind: Kind) -> Option<Qos> {
+        if !self.who.rights.may_watch(Some(device)) {
+            return None;
+        }
         let topic = format!("{ROOT}/{device}/{}", kind.path());
         let matching = self.filters.iter().filter(|(f, _)| matches(f, &topic));
         matching.map(|(_, qos)| *qos).max()
@@ -98,7 +109,17 @@ fn watches(filter: &str) -> Vec<Watch> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::identity::EveryRight;
+
+    fn watched() -> Watched {
+        Watched::new(Application {
+            name: "a".into(),
+            rights: Arc::new(EveryRight),
+        })
+    }
 
     fn shown(watches: &[Watch]) -> String {
         let show = |w: &Watch| match &w.scope {
@@ -132,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_watch_ends_with_the_last_filter_that_stands_for_it() {
-        let mut watched = Watched::new("a".into());
+        let mut watched = watched();
         watched.add("state/+/update/+", Qos::AtMostOnce).unwrap();
         watched
             .add("state/+/update/delta", Qos::AtLeastOnce)
@@ -151,7 +172,7 @@ mod tests {
 
     #[test]
     fn filters_are_bounded() {
-        let mut watched = Watched::new("a".into());
+        let mut watched = watched();
         for n in 0..FILTERS_MAX {
             watched
                 .add(&format!("state/d{n}/#"), Qos::AtMostOnce)

@@ -11,6 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
 use futures_util::TryStreamExt;
+use refit_access::matrix::Operation;
 use refit_depot::artifact::Artifact;
 use refit_depot::grant::credential;
 use refit_depot::serve::{self, Answer, Ask, Status};
@@ -22,7 +23,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::error::{Kind, Problem};
 use super::origin::Origin;
 use super::shares::{DOWNLOADS_PER_DEVICE_MAX, Share};
-use super::{App, bearer, is_operator};
+use super::{App, gate};
 use crate::counters::{Counters, Download};
 use crate::wall;
 
@@ -87,6 +88,12 @@ fn place(app: &App, device: Option<DeviceId>) -> Result<Place, Problem> {
     })
 }
 
+/// Tells whether somebody asks by right of a token.
+fn may_download(app: &App, headers: &HeaderMap) -> bool {
+    let pass = gate::with_token(app, headers);
+    pass.is_some_and(|pass| pass.rights.may(Operation::ReleaseDownload, None).is_ok())
+}
+
 /// Checks the grant in the query; an operator's token serves too. It is checked before anything is looked up, so that
 /// nobody learns which artifacts there are. Whoever has a grant is told by it, an operator is nobody's device.
 fn granted(
@@ -98,7 +105,7 @@ fn granted(
 ) -> Result<(Download, Option<DeviceId>), Problem> {
     let (asker, now) = (origin.asker(), wall::now());
     let (query, feed) = (uri.query().unwrap_or_default(), app.fleet.feed());
-    let credential = bearer(headers)
+    let credential = gate::bearer(headers)
         .and_then(|token| std::str::from_utf8(token).ok())
         .filter(|token| token.starts_with(credential::PREFIX));
     let checked = match credential {
@@ -110,7 +117,7 @@ fn granted(
             app.granting.used(&granted, feed, now);
             return Ok((Download::Granted, Some(granted.device)));
         }
-        Err(_) if is_operator(app, headers) => return Ok((Download::Operator, None)),
+        Err(_) if may_download(app, headers) => return Ok((Download::Operator, None)),
         Err(refused) => refused,
     };
     // Whose certificate it is, that device asks from there, whether or not its grant is good from there.

@@ -20,7 +20,7 @@ use refit_protocol::job::JobId;
 use refit_protocol::software_url::depot_digest;
 use refit_protocol::time::Timestamp;
 use refit_replica::record::Record;
-use refit_replica::speaker::Speaker;
+use refit_replica::speaker::{Speaker, Wishes};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -78,9 +78,9 @@ async fn asked(app: &App, device: &DeviceId) -> Result<Option<Record>, Problem> 
     // One that is connected elsewhere is told there; here it only has to be certain that all is decided.
     let speaker = match seat {
         Some(_) => Speaker::Device,
-        None => Speaker::Application("poll".into()),
+        None => Speaker::Application("poll".into(), Wishes::NONE),
     };
-    desk::say(&app.fleet, &*app.store, |fleet, seat| {
+    desk::say_as_device(app, |fleet, seat| {
         fleet.ask(seat, speaker, device, 0);
     })
     .await?;

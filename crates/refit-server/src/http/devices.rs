@@ -12,22 +12,21 @@ use refit_protocol::device_id::DeviceId;
 use refit_protocol::diff::SOFTWARE_URL;
 use refit_protocol::update::Update;
 use refit_replica::input::Input;
-use refit_replica::speaker::Speaker;
+use refit_store::reader::DeviceRow;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::App;
 use super::ask::{self, DevicePath, Dry, GrantOf, IfMatch, Nothing, Page, Query};
 use super::enrolment::at_work;
 use super::error::{Kind, Problem};
 use super::pretend::pretend;
 use super::releases::split_release;
 use super::show::{self, Beside, Device, DeviceLine, DevicePage};
-use crate::{desk, suggest, wall};
-
-/// The name under which an operator's wishes are remembered.
-const OPERATOR: &str = "operator";
+use super::{App, narrow};
+use crate::caller::{Caller, no_such_device};
+use crate::desk::{self, By};
+use crate::{suggest, wall};
 
 /// Lists devices, by ID.
 #[utoipa::path(get, operation_id = "listDevices", tag = "devices", path = "/api/v1/devices", params(Page), responses(
@@ -36,6 +35,7 @@ const OPERATOR: &str = "operator";
 ))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
+    caller: Caller,
     uri: Uri,
     Query(page): Query<Page>,
 ) -> Result<Response, Problem> {
@@ -45,17 +45,19 @@ pub(crate) async fn list(
         .map(|cursor| ask::device(&app.cursors.read("devices", &cursor)?))
         .transpose()?;
     let fleet = app.fleet.clone();
-    let (rows, presence) = app
+    let rights = caller.rights;
+    let ((rows, next), presence) = app
         .readers
         .read(move |reader| {
-            let rows = reader.devices(after.as_ref(), limit)?;
-            let presence = fleet.presence(rows.iter().map(|row| row.id.clone()).collect());
-            Ok((rows, presence))
+            let read = |after: Option<&DeviceId>, limit| reader.devices(after, limit);
+            let sees = |row: &DeviceRow| rights.sees(&row.id);
+            let sees: Option<&dyn Fn(&DeviceRow) -> bool> = (!rights.sees_all()).then_some(&sees);
+            let page = narrow::page(after, limit, read, |row| row.id.clone(), sees)?;
+            let presence = fleet.presence(page.0.iter().map(|row| row.id.clone()).collect());
+            Ok((page, presence))
         })
         .await?;
-    let next = rows
-        .get(limit - 1)
-        .map(|last| app.cursors.write("devices", last.id.as_str()));
+    let next = next.map(|last| app.cursors.write("devices", last.as_str()));
     let presence = presence
         .into_iter()
         .chain(std::iter::repeat(Presence::Away));
@@ -101,7 +103,7 @@ async fn shown(app: &App, device: DeviceId) -> Result<Response, Problem> {
         )))
     });
     let Some((stored, beside)) = read.await? else {
-        return Err(no_such(&device));
+        return Err(no_such_device(&device));
     };
     let shown = Device::of(device.as_str(), &stored, beside, &app.releases);
     let mut response = Json(&shown).into_response();
@@ -109,13 +111,6 @@ async fn shown(app: &App, device: DeviceId) -> Result<Response, Problem> {
         response.headers_mut().insert(header::ETAG, tag);
     }
     Ok(response)
-}
-
-pub(super) fn no_such(device: &DeviceId) -> Problem {
-    let detail = format!(
-        "no device {device} has connected or has been given a desired state; GET /api/v1/devices lists those that have"
-    );
-    Problem::new(Kind::NoDevice, detail)
 }
 
 /// Changes what a device should be, and makes the device if nobody knows it.
@@ -131,6 +126,7 @@ pub(super) fn no_such(device: &DeviceId) -> Problem {
 ))]
 pub(crate) async fn desire(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<GrantOf>,
     headers: HeaderMap,
@@ -140,11 +136,12 @@ pub(crate) async fn desire(
     let version = ask::if_match(&headers)?.demanded()?;
     let (grant, dry) = query.read()?;
     let patch = ask::object(&headers, body).await?;
-    desired(&app, device, patch, grant, version, dry).await
+    desired(&app, &caller, device, patch, grant, version, dry).await
 }
 
 async fn desired(
     app: &App,
+    caller: &Caller,
     device: DeviceId,
     patch: Map<String, Value>,
     grant: Option<Value>,
@@ -165,14 +162,15 @@ async fn desired(
             refused.rejection.message,
         )
     })?;
-    let speaker = Speaker::Operator(OPERATOR.into());
+    let speaker = caller.speaker(&device);
     let input = Input::Update { speaker, update };
-    changed(app, device, input, version, dry).await
+    changed(app, caller, device, input, version, dry).await
 }
 
 /// Has the engine decide, or decides on a copy; shows the device as it is then.
 async fn changed(
     app: &App,
+    caller: &Caller,
     device: DeviceId,
     input: Input,
     version: Option<u64>,
@@ -181,7 +179,8 @@ async fn changed(
     let done = if dry.dry_run {
         pretend(app, &device, input).await
     } else {
-        let said = desk::say(&app.fleet, &*app.store, |fleet, seat| match input {
+        let by = By::from(caller);
+        let said = desk::say(app, &by, |fleet, seat| match input {
             Input::Update { speaker, update } => fleet.update(seat, speaker, &device, update, 0),
             input => fleet.operate(seat, &device, input, 0),
         });
@@ -225,6 +224,7 @@ pub(crate) struct SetSoftware {
 ))]
 pub(crate) async fn set_software(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
     Query(dry): Query<Dry>,
     headers: HeaderMap,
@@ -251,7 +251,7 @@ pub(crate) async fn set_software(
     };
     let mut patch = Map::new();
     patch.insert(SOFTWARE_URL.into(), url.into());
-    desired(&app, device, patch, wanted.grant, version, dry).await
+    desired(&app, &caller, device, patch, wanted.grant, version, dry).await
 }
 
 async fn url_of(app: &App, text: &str) -> Result<String, Problem> {
@@ -295,11 +295,12 @@ macro_rules! operations {
         ))]
         pub(crate) async fn $name(
             State(app): State<Arc<App>>,
+            caller: Caller,
             Path(id): Path<String>,
             Query(dry): Query<Dry>,
             headers: HeaderMap,
         ) -> Result<Response, Problem> {
-            operated(&app, &id, &headers, $input, dry).await
+            operated(&app, &caller, &id, &headers, $input, dry).await
         }
     )*};
 }
@@ -318,6 +319,7 @@ operations! {
 
 async fn operated(
     app: &App,
+    caller: &Caller,
     id: &str,
     headers: &HeaderMap,
     input: Input,
@@ -329,7 +331,7 @@ async fn operated(
         None => input,
         Some(version) => Input::At(version, Box::new(input)),
     };
-    changed(app, device, input, version, dry).await
+    changed(app, caller, device, input, version, dry).await
 }
 
 /// Removes a device: its state and its jobs' meaning are gone, its certificates are revoked, its connection is cut.
@@ -345,6 +347,7 @@ async fn operated(
 ))]
 pub(crate) async fn remove(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
     Query(Nothing {}): Query<Nothing>,
     headers: HeaderMap,
@@ -355,7 +358,8 @@ pub(crate) async fn remove(
         None => Input::Remove,
         Some(version) => Input::At(version, Box::new(Input::Remove)),
     };
-    let said = desk::say(&app.fleet, &*app.store, |fleet, seat| {
+    let by = By::from(&caller);
+    let said = desk::say(&app, &by, |fleet, seat| {
         fleet.operate(seat, &device, input, 0);
     });
     match said.await {

@@ -33,9 +33,12 @@ pub(crate) enum Kind {
     NoJob,
     NoRelease,
     NoArtifact,
+    NoToken,
+    NoUser,
     MethodNotAllowed,
     TooSlow,
     Conflict,
+    Taken,
     ReleaseExists,
     ReleaseDesired,
     KeyInUse,
@@ -56,7 +59,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 38] = [
+    const ALL: [Self; 41] = [
         Self::BadRequest,
         Self::BadQuery,
         Self::BadCursor,
@@ -74,10 +77,13 @@ impl Kind {
         Self::NoJob,
         Self::NoRelease,
         Self::NoArtifact,
+        Self::NoToken,
+        Self::NoUser,
         Self::MethodNotAllowed,
         Self::TooSlow,
         Self::Conflict,
         Self::DeviceHasKey,
+        Self::Taken,
         Self::ReleaseExists,
         Self::ReleaseDesired,
         Self::KeyInUse,
@@ -121,10 +127,13 @@ impl Kind {
             Self::NoJob => (404, "job_not_found", "There is no such job"),
             Self::NoRelease => (404, "release_not_found", "There is no such release"),
             Self::NoArtifact => (404, "artifact_not_found", "There is no such artifact"),
+            Self::NoToken => (404, "token_not_found", "There is no such token"),
+            Self::NoUser => (404, "user_not_found", "There is no such user"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "The method is not for this"),
             Self::TooSlow => (408, "too_slow", "The request did not arrive in time"),
             Self::Conflict => (409, "conflict", "It is not in the state for this"),
             Self::DeviceHasKey => (409, "device_has_key", "The device has a key"),
+            Self::Taken => (409, "name_taken", "The name is taken"),
             Self::ReleaseExists => (409, "release_exists", "The release has other bytes"),
             Self::ReleaseDesired => (409, "release_desired", "A device desires the release"),
             Self::KeyInUse => (

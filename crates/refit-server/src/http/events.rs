@@ -13,9 +13,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use refit_access::matrix::Operation;
+use refit_access::rights::Rights;
 use refit_engine::events::{self, EventKind, Following, GrantAct, GrantEvent, IdentityAct, Since};
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::grant::{GrantKind, Strength};
+use refit_protocol::time::Timestamp;
 use refit_replica::record::JobEntry;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -25,13 +28,18 @@ use super::App;
 use super::ask::{self, Query};
 use super::error::{Kind, Problem};
 use super::show::{self, Job};
-use crate::wall::rfc3339;
+use crate::access::Live;
+use crate::caller::Caller;
+use crate::wall::{self, rfc3339};
 
 /// How often a comment is sent when nothing happens, so that both ends know that the other is there.
 const PULSE: Duration = Duration::from_secs(15);
 
 /// How many events are taken from the feed at a time.
 const TAKEN_MAX: usize = 256;
+
+/// How long it takes at most until it is seen that a token has expired, should the clock have been set.
+const EXPIRY_LOOK_MAX: Duration = Duration::from_secs(60);
 
 /// Which events are wanted.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -53,10 +61,14 @@ pub(crate) struct Which {
 ))]
 pub(crate) async fn follow(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Query(which): Query<Which>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let device = which.device.as_deref().map(ask::device).transpose()?;
+    if let Some(device) = &device {
+        caller.may(Operation::EventRead, Some(device))?;
+    }
     let header = headers
         .get("last-event-id")
         .map(|value| value.to_str().unwrap_or_default().to_owned());
@@ -70,6 +82,7 @@ pub(crate) async fn follow(
     let follower = Follower {
         following: app.fleet.feed().follow(),
         stopping: app.stopping.clone(),
+        watch: Watch::of(&app, caller),
         taken: VecDeque::new(),
         app,
         device,
@@ -122,6 +135,7 @@ struct Follower {
     began: bool,
     taken: VecDeque<Arc<events::Event>>,
     stopping: watch::Receiver<bool>,
+    watch: Watch,
     #[expect(dead_code, reason = "it counts for as long as it lives")]
     following: Following,
     #[expect(dead_code, reason = "it is given back when the follower goes")]
@@ -140,8 +154,12 @@ async fn next(mut follower: Box<Follower>) -> Next {
         return Some((Ok(event), follower));
     }
     loop {
+        if !follower.watch.is_good() {
+            return None;
+        }
         if let Some(event) = follower.taken.pop_front() {
-            if follower.device.is_some() && event.device != follower.device {
+            let is_other = follower.device.is_some() && event.device != follower.device;
+            if is_other || !follower.watch.sees(&event) {
                 continue;
             }
             return Some((Ok(written(&follower.app, &event)), follower));
@@ -151,6 +169,7 @@ async fn next(mut follower: Box<Follower>) -> Next {
                 let feed = Arc::clone(follower.app.fleet.feed());
                 tokio::select! {
                     () = feed.wait(follower.after) => {}
+                    () = follower.watch.changed() => {}
                     _ = follower.stopping.wait_for(|stopping| *stopping) => return None,
                 }
             }
@@ -161,6 +180,74 @@ async fn next(mut follower: Box<Follower>) -> Next {
             // It reads too slowly. When it comes back it is told so (410).
             Since::TooOld { .. } => return None,
         }
+    }
+}
+
+/// What a follower may see. It lasts as long as the stream: what is taken away is gone at once.
+struct Watch {
+    live: Live,
+    rights: Arc<Rights>,
+    expires: Option<Timestamp>,
+    changes: watch::Receiver<u64>,
+}
+
+impl Watch {
+    fn of(app: &App, caller: Caller) -> Self {
+        let changes = app.access.changes();
+        let live = Live::new(Arc::clone(&app.access), caller.credential);
+        Self {
+            // Whatever changed until now is in it.
+            rights: live.rights().unwrap_or(caller.rights),
+            expires: caller.expires,
+            live,
+            changes,
+        }
+    }
+
+    /// Tells whether it may go on, after taking in what changed.
+    fn is_good(&mut self) -> bool {
+        let is_past = self.expires.is_some_and(|expires| wall::now() >= expires);
+        if is_past || self.changes.has_changed().unwrap_or(true) {
+            self.changes.mark_unchanged();
+            match self.live.rights() {
+                Some(rights) => self.rights = rights,
+                None => return false,
+            }
+        }
+        self.rights.may(Operation::EventRead, None).is_ok()
+    }
+
+    /// Waits until something changes, or it expires.
+    async fn changed(&mut self) {
+        let expiry = async {
+            match self.expires {
+                Some(at) => {
+                    let left = at.0.saturating_sub(wall::now().0) + 1;
+                    tokio::time::sleep(Duration::from_millis(left).min(EXPIRY_LOOK_MAX)).await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = self.changes.changed() => {
+                // Seen here, and to be taken in by the next look.
+                if changed.is_ok() {
+                    self.changes.mark_changed();
+                }
+            }
+            () = expiry => {}
+        }
+    }
+
+    fn sees(&self, event: &events::Event) -> bool {
+        let needed = match (&event.kind, &event.device) {
+            (_, Some(_)) => Operation::EventRead,
+            (EventKind::ReleaseAdded { .. } | EventKind::ReleaseRemoved { .. }, None) => {
+                Operation::ReleaseRead
+            }
+            (_, None) => Operation::EventRead,
+        };
+        self.rights.may(needed, event.device.as_ref()).is_ok()
     }
 }
 

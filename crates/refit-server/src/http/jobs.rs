@@ -10,10 +10,11 @@ use refit_protocol::job::{JobId, Status};
 use refit_store::reader::{JobNumber, JobRow};
 use serde::Deserialize;
 
-use super::App;
 use super::ask::{self, DevicePath, Page, Query};
 use super::error::{Kind, Problem};
 use super::show::{self, Job, JobPage};
+use super::{App, narrow};
+use crate::caller::Caller;
 
 /// Which jobs are wanted.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -39,6 +40,7 @@ pub(crate) struct Which {
 ))]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
+    caller: Caller,
     uri: Uri,
     Query(which): Query<Which>,
 ) -> Result<Response, Problem> {
@@ -46,11 +48,15 @@ pub(crate) async fn list(
     let status = which.status.as_deref().map(status).transpose()?;
     let list = format!("jobs:{}", status.map_or("", Status::as_str));
     let before = number(&app, &list, which.cursor.as_deref())?;
-    let rows = app
-        .readers
-        .read(move |reader| reader.jobs(status, before, limit))
-        .await?;
-    Ok(page(&app, &uri, &list, rows, limit))
+    let rights = caller.rights;
+    let read = app.readers.read(move |reader| {
+        let read = |before: Option<&JobNumber>, limit| reader.jobs(status, before.copied(), limit);
+        let sees = |row: &JobRow| rights.sees(&row.device);
+        let sees: Option<&dyn Fn(&JobRow) -> bool> = (!rights.sees_all()).then_some(&sees);
+        narrow::page(before, limit, read, |row| row.number, sees)
+    });
+    let (rows, next) = read.await?;
+    Ok(page(&app, &uri, &list, rows, next))
 }
 
 fn status(text: &str) -> Result<Status, Problem> {
@@ -81,7 +87,10 @@ pub(crate) async fn of_device(
         Ok(known.then_some(rows))
     });
     match read.await? {
-        Some(rows) => Ok(page(&app, &uri, &list, rows, limit)),
+        Some(rows) => {
+            let next = rows.get(limit - 1).map(|last| last.number);
+            Ok(page(&app, &uri, &list, rows, next))
+        }
         None => Err(Problem::new(
             Kind::NoDevice,
             format!("there is no device {id}"),
@@ -96,6 +105,7 @@ pub(crate) async fn of_device(
 ))]
 pub(crate) async fn show(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Job>, Problem> {
     let no_such = || {
@@ -109,6 +119,7 @@ pub(crate) async fn show(
         .readers
         .read(move |reader| reader.job(&job))
         .await?
+        .filter(|found| caller.rights.sees(&found.device))
         .ok_or_else(no_such)?;
     Ok(Json(Job::of(
         found.device.as_str(),
@@ -127,10 +138,8 @@ fn number(app: &App, list: &str, cursor: Option<&str>) -> Result<Option<JobNumbe
         .map_err(|_| Problem::new(Kind::BadCursor, ""))
 }
 
-fn page(app: &App, uri: &Uri, list: &str, rows: Vec<JobRow>, limit: usize) -> Response {
-    let next = rows
-        .get(limit - 1)
-        .map(|last| app.cursors.write(list, &last.number.0.to_string()));
+fn page(app: &App, uri: &Uri, list: &str, rows: Vec<JobRow>, next: Option<JobNumber>) -> Response {
+    let next = next.map(|last| app.cursors.write(list, &last.0.to_string()));
     let items = rows
         .into_iter()
         .map(|row| Job::of(row.device.as_str(), row.entry, &app.releases));

@@ -24,6 +24,7 @@ use sha2::Digest;
 
 use super::error::{Kind, Problem, Rendered, render};
 use super::{App, RequestId, ask};
+use crate::caller::Caller;
 use crate::wall;
 use request::{hash_of, hashed_as_it_passes, hashed_before, head, is_upload, key};
 
@@ -39,9 +40,6 @@ const KEPT_PER_CALLER_MAX: u32 = 4096;
 /// The longest answer that is kept, in bytes: a device with both states full and two jobs is a tenth of it.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
 
-/// Who asks, as long as there is one operator.
-const CALLER: &str = "operator";
-
 /// The headers of an answer that are kept.
 const KEPT_HEADERS: [HeaderName; 5] = [
     header::CONTENT_TYPE,
@@ -56,8 +54,8 @@ const KEPT_HEADERS: [HeaderName; 5] = [
 pub(crate) struct UnderWay(Mutex<HashSet<(String, String)>>);
 
 impl UnderWay {
-    fn begin(app: &Arc<App>, key: &str) -> Option<Turn> {
-        let of = (CALLER.to_owned(), key.to_owned());
+    fn begin(app: &Arc<App>, caller: String, key: &str) -> Option<Turn> {
+        let of = (caller, key.to_owned());
         let is_first = app.under_way.0.lock().insert(of.clone());
         is_first.then(|| Turn {
             app: Arc::clone(app),
@@ -89,13 +87,18 @@ pub(super) async fn once(
         return Ok(next.run(request).await);
     };
     let key = key(given)?;
-    let turn = UnderWay::begin(&app, &key).ok_or_else(|| {
+    let Some(caller) = request.extensions().get::<Caller>() else {
+        // Who signs in is nobody yet, and gets another session each time.
+        return Ok(next.run(request).await);
+    };
+    let caller = caller.who.key();
+    let turn = UnderWay::begin(&app, caller, &key).ok_or_else(|| {
         let detail =
             "a request with this key is under way: wait for its answer, or ask again in a moment";
         Problem::new(Kind::KeyInUse, detail).header(header::RETRY_AFTER, "1")
     })?;
     // A task of its own: whoever goes away has the answer kept, and hears it when asking again.
-    let done = tokio::spawn(async move { answered(&turn.app, &turn.of.1, request, next).await });
+    let done = tokio::spawn(async move { answered(&turn.app, &turn.of, request, next).await });
     done.await
         .map_err(|_| Problem::internal("a change was abandoned"))?
 }
@@ -110,19 +113,19 @@ fn is_change(request: &Request) -> bool {
 
 async fn answered(
     app: &Arc<App>,
-    key: &str,
+    of: &(String, String),
     request: Request,
     next: Next,
 ) -> Result<Response<Body>, Problem> {
     let head = head(&request);
     let since = Timestamp(wall::now().0.saturating_sub(KEPT.as_millis() as u64));
-    let of = key.to_owned();
+    let (caller, key) = of.clone();
     let known = app
         .readers
-        .read(move |reader| reader.answer(CALLER, &of, since));
+        .read(move |reader| reader.answer(&caller, &key, since));
     match known.await? {
         Some(known) => again(known, head, request).await,
-        None => first(app, key, head, since, request, next).await,
+        None => first(app, of, head, since, request, next).await,
     }
 }
 
@@ -162,7 +165,7 @@ async fn again(known: Answer, head: [u8; 32], request: Request) -> Result<Respon
 /// Has the change made, and keeps what is answered.
 async fn first(
     app: &Arc<App>,
-    key: &str,
+    (caller, key): &(String, String),
     head: [u8; 32],
     since: Timestamp,
     request: Request,
@@ -186,8 +189,8 @@ async fn first(
     };
     if is_kept(parts.status, is_upload) && !is_secret(&parts) {
         let answer = Answer {
-            caller: CALLER.into(),
-            key: key.into(),
+            caller: caller.clone(),
+            key: key.clone(),
             head,
             body: body.lock().clone().finalize().into(),
             status: parts.status.as_u16(),

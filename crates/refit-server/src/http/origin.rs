@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{Extensions, HeaderMap, header};
 use refit_depot::grant::Asker;
 use refit_depot::grant::credential::Certificate;
 use refit_identity::Peer;
@@ -56,8 +56,7 @@ impl FromRequestParts<Arc<App>> for Origin {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
-        let remote = parts.extensions.get::<RemoteAddress>();
-        let address = remote.and_then(|remote| address(app, remote.0.ip(), &parts.headers));
+        let address = from_where(app, &parts.extensions, &parts.headers);
         let peer = parts.extensions.get::<Option<Arc<Peer>>>();
         let Some(peer) = peer.and_then(Option::as_ref) else {
             return Ok(Self {
@@ -77,6 +76,16 @@ impl FromRequestParts<Arc<App>> for Origin {
             barred,
         })
     }
+}
+
+/// Returns where a request comes from: behind trusted proxies, as they say it.
+pub(super) fn from_where(
+    app: &App,
+    extensions: &Extensions,
+    headers: &HeaderMap,
+) -> Option<IpAddr> {
+    let remote = extensions.get::<RemoteAddress>()?;
+    address(app, remote.0.ip(), headers)
 }
 
 fn address(app: &App, connection: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {

@@ -15,9 +15,9 @@ use refit_replica::watch::Watch;
 use refit_store::store::{DeviceKey, Stored};
 
 use super::App;
-use super::devices::no_such;
 use super::error::{Kind, Problem};
 use super::show::{Beside, Device};
+use crate::caller::no_such_device as no_such;
 use crate::wall;
 
 /// What a job is called that would be opened: its ID is drawn when it is.

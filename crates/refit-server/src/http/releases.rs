@@ -24,6 +24,8 @@ use super::App;
 use super::ask::{Dry, Query};
 use super::error::{Kind, Problem};
 use super::show::{self, ReleaseList};
+use crate::caller::Caller;
+use crate::desk::{self, By};
 use crate::wall;
 
 /// How long names and versions may be.
@@ -118,16 +120,18 @@ pub(crate) struct ReleasePath {
 ))]
 pub(crate) async fn remove(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path((name, version)): Path<(String, String)>,
     Query(dry): Query<Dry>,
 ) -> Result<Response, Problem> {
     if dry.dry_run {
         return pretend::would_remove(&app, name, version).await;
     }
+    let by = By::from(&caller);
     let removal = tokio::spawn(async move {
         let _one = app.recording.lock().await;
         let at_work = Arc::clone(&app);
-        let removed = tokio::task::spawn_blocking(move || removed(&at_work, &name, &version));
+        let removed = tokio::task::spawn_blocking(move || removed(&at_work, &by, &name, &version));
         let last = removed
             .await
             .map_err(|_| Problem::internal("removing a release was abandoned"))??;
@@ -163,7 +167,7 @@ fn exists(known: &Release) -> Problem {
 }
 
 /// Removes the record; returns the digest that no other release may name.
-fn removed(app: &App, name: &str, version: &str) -> Result<Option<Digest>, Problem> {
+fn removed(app: &App, by: &By, name: &str, version: &str) -> Result<Option<Digest>, Problem> {
     let release = app
         .store
         .reader()
@@ -174,7 +178,7 @@ fn removed(app: &App, name: &str, version: &str) -> Result<Option<Digest>, Probl
     // First no new wish for it is taken; those that were taken become durable; then the store looks whether there is one.
     app.releases.remove(name, version);
     let outcome = match app.fleet.settle() {
-        true => app.store.remove_release(name, version, None),
+        true => desk::remove_release(app, by, name, version),
         false => Err(Failure::Closed),
     };
     if !matches!(outcome, Ok(Removed::Gone { .. } | Removed::Missing)) {

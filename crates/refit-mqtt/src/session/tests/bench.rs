@@ -10,6 +10,7 @@
 
 use std::cell::RefCell;
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use refit_engine::fleet::Submitted;
@@ -25,7 +26,7 @@ use refit_protocol::rejection::Code;
 use refit_protocol::topic::Kind;
 use refit_replica::speaker::Speaker;
 
-use crate::identity::{DevGate, Who};
+use crate::identity::{Application, Applications, DevGate, EveryRight, Who};
 use crate::session::{Calls, End, Note, Origin, Session, Terms, greet};
 
 pub(super) const BOTH: [Version; 2] = [Version::V311, Version::V5];
@@ -53,7 +54,7 @@ impl Ledger {
 fn name(speaker: &Speaker) -> String {
     match speaker {
         Speaker::Device => String::new(),
-        Speaker::Operator(name) | Speaker::Application(name) => format!(" by {name}"),
+        Speaker::Operator(name) | Speaker::Application(name, _) => format!(" by {name}"),
     }
 }
 
@@ -134,9 +135,21 @@ pub(super) fn connect(version: Version, client_id: &str) -> Connect<'_> {
     }
 }
 
+/// Knows the application `shop`.
+struct Shop;
+
+impl Applications for Shop {
+    fn find(&self, password: Secret<'_>, _: SocketAddr) -> Option<Application> {
+        (password.expose() == b"secret").then(|| Application {
+            name: "shop".into(),
+            rights: Arc::new(EveryRight),
+        })
+    }
+}
+
 pub(super) fn greeted(packet: &[u8], terms: &Terms) -> (Vec<u8>, Result<(Session, Who), End>) {
     let mut out = Vec::new();
-    let gate = DevGate::new("secret");
+    let gate = DevGate::new(Arc::new(Shop));
     let origin = Origin {
         address: ([127, 0, 0, 1], 9).into(),
         certificate: None,
@@ -167,7 +180,7 @@ impl Bench {
         let (session, who) = result.unwrap();
         let device = match who {
             Who::Device(device) => Some(device),
-            Who::Application { .. } => None,
+            Who::Application(_) => None,
         };
         Self {
             version: connect.version,

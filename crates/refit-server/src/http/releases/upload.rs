@@ -25,6 +25,8 @@ use super::pretend::would_add;
 use super::{
     NAME_BYTES_MAX, VERSION_BYTES_MAX, exists, forget_unnamed, is_name, is_version, no_such, shown,
 };
+use crate::caller::Caller;
+use crate::desk::{self, By};
 use crate::http::ask::Query;
 use crate::http::error::{Kind, Problem};
 use crate::http::{App, BODY_PAUSE_MAX, show};
@@ -80,6 +82,7 @@ pub(crate) struct Upload {
 ))]
 pub(crate) async fn add(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Query(upload): Query<Upload>,
     headers: HeaderMap,
     body: Body,
@@ -97,9 +100,10 @@ pub(crate) async fn add(
     if upload.0.dry_run {
         return would_add(&app, &intake, upload).await;
     }
+    let by = By::from(&caller);
     let app_in_task = Arc::clone(&app);
     // A task of its own: whoever goes away after the last byte leaves no step undone.
-    let recorded = tokio::spawn(async move { recorded(&app_in_task, intake, upload).await });
+    let recorded = tokio::spawn(async move { recorded(&app_in_task, by, intake, upload).await });
     recorded
         .await
         .map_err(|_| Problem::internal("recording a release was abandoned"))?
@@ -280,6 +284,7 @@ pub(super) fn of_intake(error: intake::Error) -> Problem {
 
 async fn recorded(
     app: &Arc<App>,
+    by: By,
     intake: Intake,
     (upload, format): (Upload, Format),
 ) -> Result<Response, Problem> {
@@ -298,7 +303,7 @@ async fn recorded(
         added: wall::now(),
     };
     let at_work = Arc::clone(app);
-    let recorded = tokio::task::spawn_blocking(move || record(&at_work, release)).await;
+    let recorded = tokio::task::spawn_blocking(move || record(&at_work, &by, release)).await;
     let recorded = recorded.map_err(|_| Problem::internal("recording a release was abandoned"));
     let recorded = recorded.flatten();
     if recorded.is_err() {
@@ -314,12 +319,16 @@ async fn recorded(
     Ok(response)
 }
 
-fn record(app: &App, release: NewRelease) -> Result<(StatusCode, Release, Vec<Release>), Problem> {
+fn record(
+    app: &App,
+    by: &By,
+    release: NewRelease,
+) -> Result<(StatusCode, Release, Vec<Release>), Problem> {
     let (name, version) = (
         release.software.name.clone(),
         release.software.version.clone(),
     );
-    let added = app.store.add_release(release, None);
+    let added = desk::add_release(app, by, release);
     let (status, release) = match added.map_err(Problem::of_store)? {
         Added::New(release) => {
             app.releases.add(release.software.clone());

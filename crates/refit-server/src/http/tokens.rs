@@ -1,0 +1,218 @@
+//! Tokens: made, listed and revoked. The text of one is shown when it is made, and never again.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use refit_access::name;
+use refit_access::rights::Rights;
+use refit_access::role::Role;
+use refit_access::scope::Scope;
+use refit_access::token::Purpose;
+use refit_protocol::time::Timestamp;
+use refit_store::access::{AccessChange, AccessOutcome, TOKENS_MAX, TokenRow};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::error::{Kind, Problem};
+use super::session::{no_store, read};
+use super::{App, show};
+use crate::access::{new_id, new_secret};
+use crate::caller::Caller;
+use crate::desk::{self, By};
+use crate::wall::{self, rfc3339};
+
+/// How long a token may be good at most, in seconds: ten years. One without an end is good until it is revoked.
+const LIFETIME_SECONDS_MAX: u64 = 10 * 366 * 86_400;
+
+/// A token to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct NewToken {
+    /// What people call it.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$")]
+    name: String,
+    /// `viewer`, `operator`, `admin` or `application`.
+    #[schema(pattern = "^(viewer|operator|admin|application)$")]
+    role: String,
+    /// For an application: the devices of its scope, by ID or by pattern with `*` and `?`.
+    devices: Option<Vec<String>>,
+    /// For an application: the operations of its scope. Without, those that only look.
+    may: Option<Vec<String>>,
+    /// For how many seconds it is good; without, until it is revoked.
+    #[schema(minimum = 1, maximum = 316224000)]
+    expires_in: Option<u64>,
+}
+
+/// A token.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Token {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) role: String,
+    /// The devices of an application's scope.
+    pub(crate) devices: Option<Vec<String>>,
+    /// The operations of an application's scope.
+    pub(crate) may: Option<Vec<String>>,
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) created_at: String,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) expires_at: Option<String>,
+    /// When it was last used, to the hour.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) used_at: Option<String>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) revoked_at: Option<String>,
+    /// The text of the token, when it is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<String>,
+}
+
+impl Token {
+    fn of(row: TokenRow) -> Self {
+        let scope = row
+            .scope
+            .as_deref()
+            .and_then(|text| Scope::parse(text).ok());
+        Self {
+            id: row.id,
+            name: row.name,
+            role: row.role,
+            devices: scope.as_ref().map(|scope| scope.text().devices.clone()),
+            may: scope.as_ref().map(|scope| scope.text().may.clone()),
+            created_at: rfc3339(row.created),
+            expires_at: row.expires.map(rfc3339),
+            used_at: row.used.map(rfc3339),
+            revoked_at: row.revoked.map(rfc3339),
+            token: None,
+        }
+    }
+}
+
+/// Tokens.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TokenList {
+    items: Vec<Token>,
+}
+
+/// Lists all tokens by name, those that are no longer good too.
+#[utoipa::path(get, operation_id = "listTokens", tag = "access", path = "/api/v1/tokens", responses(
+    (status = 200, body = TokenList),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<TokenList>, Problem> {
+    let tokens = app.readers.read(|reader| reader.tokens()).await?;
+    let items = tokens.into_iter().map(Token::of).collect();
+    Ok(Json(TokenList { items }))
+}
+
+/// Makes a token. Its text is in this answer, and nowhere else ever again.
+#[utoipa::path(post, operation_id = "makeToken", tag = "access", path = "/api/v1/tokens", request_body = NewToken, responses(
+    (status = 201, body = Token),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+    (status = 507, body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn make(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let wanted: NewToken = read(&headers, body).await?;
+    let (rights, expires) = checked(&wanted)?;
+    let no_chance = |_| Problem::internal("the system gives no random bytes");
+    let secret = new_secret(Purpose::Token).map_err(no_chance)?;
+    let row = TokenRow {
+        id: new_id().map_err(no_chance)?,
+        name: wanted.name,
+        role: rights.role().as_str().into(),
+        scope: rights.scope().map(Scope::to_json),
+        hash: secret.hash().0,
+        created: wall::now(),
+        expires,
+        used: None,
+        revoked: None,
+    };
+    let change = AccessChange::AddToken(row.clone());
+    match desk::change_access(&app, By::from(&caller), change).await? {
+        AccessOutcome::Done => {}
+        AccessOutcome::TooMany => return Err(too_many(TOKENS_MAX, "tokens")),
+        AccessOutcome::Taken | AccessOutcome::Missing => {
+            let detail = format!(
+                "there is a token {} that is good: revoke it, or choose another name",
+                row.name
+            );
+            return Err(Problem::new(Kind::Taken, detail));
+        }
+    }
+    let mut token = Token::of(row);
+    token.token = Some(secret.expose().to_owned());
+    let mut response = (StatusCode::CREATED, Json(token)).into_response();
+    no_store(&mut response);
+    Ok(response)
+}
+
+fn checked(wanted: &NewToken) -> Result<(Rights, Option<Timestamp>), Problem> {
+    name::check(&wanted.name).map_err(unprocessable)?;
+    let role = Role::parse(&wanted.role).ok_or_else(|| {
+        unprocessable(format!(
+            "role is one of {}",
+            Role::ALL.map(Role::as_str).join(", ")
+        ))
+    })?;
+    let scope = match (&wanted.devices, &wanted.may) {
+        (None, None) => None,
+        (devices, may) => {
+            let devices = devices.as_deref().unwrap_or_default();
+            Some(Scope::new(devices, may.as_deref()).map_err(unprocessable)?)
+        }
+    };
+    let rights = Rights::new(role, scope).map_err(unprocessable)?;
+    let expires = match wanted.expires_in {
+        None => None,
+        Some(seconds @ 1..=LIFETIME_SECONDS_MAX) => Some(Timestamp(wall::now().0 + seconds * 1000)),
+        Some(_) => {
+            let detail = format!("expiresIn is 1 to {LIFETIME_SECONDS_MAX} seconds");
+            return Err(unprocessable(detail));
+        }
+    };
+    Ok((rights, expires))
+}
+
+/// Revokes a token: what it holds open is closed at once.
+#[utoipa::path(delete, operation_id = "revokeToken", tag = "access", path = "/api/v1/tokens/{id}", params(("id" = String, Path,)), responses(
+    (status = 204),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+    (status = 507, body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn revoke(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let at = wall::now();
+    let change = AccessChange::RevokeToken { id: id.clone(), at };
+    match desk::change_access(&app, By::from(&caller), change).await? {
+        AccessOutcome::Done => Ok(StatusCode::NO_CONTENT),
+        _ => {
+            let detail =
+                format!("there is no token {id:?} that is good; GET /api/v1/tokens lists them");
+            Err(Problem::new(Kind::NoToken, detail))
+        }
+    }
+}
+
+pub(super) fn unprocessable(why: impl std::fmt::Display) -> Problem {
+    Problem::new(Kind::Unprocessable, why.to_string())
+}
+
+pub(super) fn too_many(most: u64, what: &str) -> Problem {
+    Problem::new(
+        Kind::Conflict,
+        format!("there are {most} {what}, which is all that there may be"),
+    )
+}

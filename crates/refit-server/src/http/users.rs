@@ -1,0 +1,206 @@
+//! Users: added, listed, changed and removed. Passwords come in, and never go out.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use refit_access::role::Role;
+use refit_access::{name, password};
+use refit_store::access::{AccessChange, AccessOutcome, Redacted, USERS_MAX, UserRow};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::error::{Kind, Problem};
+use super::session::read;
+use super::tokens::{too_many, unprocessable};
+use super::{App, show};
+use crate::access::random;
+use crate::caller::Caller;
+use crate::desk::{self, By};
+use crate::wall::{self, rfc3339};
+
+/// A user to add.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct NewUser {
+    /// What the user is called: unique, whatever the case of its letters.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$")]
+    name: String,
+    /// `viewer`, `operator` or `admin`.
+    #[schema(pattern = "^(viewer|operator|admin)$")]
+    role: String,
+    /// The password: 12 characters at least, 256 bytes at most.
+    #[schema(min_length = 12, max_length = 256)]
+    password: String,
+}
+
+/// What to change of a user: exactly one of these.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ChangedUser {
+    /// The new role. Sessions go on, with that role.
+    #[schema(pattern = "^(viewer|operator|admin)$")]
+    role: Option<String>,
+    /// The new password. Sessions end.
+    #[schema(min_length = 12, max_length = 256)]
+    password: Option<String>,
+    /// Whether the user may not sign in. Sessions end.
+    disabled: Option<bool>,
+}
+
+/// A user.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct User {
+    name: String,
+    role: String,
+    disabled: bool,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: String,
+}
+
+impl User {
+    fn of(row: UserRow) -> Self {
+        Self {
+            name: row.name,
+            role: row.role,
+            disabled: row.disabled,
+            created_at: rfc3339(row.created),
+        }
+    }
+}
+
+/// Users.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UserList {
+    items: Vec<User>,
+}
+
+/// Lists all users by name.
+#[utoipa::path(get, operation_id = "listUsers", tag = "access", path = "/api/v1/users", responses(
+    (status = 200, body = UserList),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<UserList>, Problem> {
+    let users = app.readers.read(|reader| reader.users()).await?;
+    let items = users.into_iter().map(User::of).collect();
+    Ok(Json(UserList { items }))
+}
+
+/// Adds a user.
+#[utoipa::path(post, operation_id = "addUser", tag = "access", path = "/api/v1/users", request_body = NewUser, responses(
+    (status = 201, body = User),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+    (status = 507, body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn add(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let wanted: NewUser = read(&headers, body).await?;
+    name::check(&wanted.name).map_err(unprocessable)?;
+    let row = UserRow {
+        role: role(&wanted.role)?.as_str().into(),
+        password: hashed(wanted.password).await?,
+        name: wanted.name,
+        disabled: false,
+        created: wall::now(),
+    };
+    let change = AccessChange::AddUser(row.clone());
+    match desk::change_access(&app, By::from(&caller), change).await? {
+        AccessOutcome::Done => Ok((StatusCode::CREATED, Json(User::of(row))).into_response()),
+        AccessOutcome::TooMany => Err(too_many(USERS_MAX, "users")),
+        AccessOutcome::Taken | AccessOutcome::Missing => {
+            let detail = format!(
+                "there is a user {} already, or one that differs only in case",
+                row.name
+            );
+            Err(Problem::new(Kind::Taken, detail))
+        }
+    }
+}
+
+/// Changes the role or the password of a user, or whether signing in is allowed.
+#[utoipa::path(patch, operation_id = "changeUser", tag = "access", path = "/api/v1/users/{name}", params(("name" = String, Path,)),
+    request_body(content = ChangedUser, content_type = "application/merge-patch+json"), responses(
+    (status = 200, body = User),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+    (status = 507, body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn change(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(user): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<User>, Problem> {
+    let wanted: ChangedUser = read(&headers, body).await?;
+    let name = user.clone();
+    let change = match (wanted.role, wanted.password, wanted.disabled) {
+        (Some(wanted), None, None) => AccessChange::SetRole {
+            user,
+            role: role(&wanted)?.as_str().into(),
+        },
+        (None, Some(password), None) => AccessChange::SetPassword {
+            user,
+            password: Redacted(hashed(password).await?),
+        },
+        (None, None, Some(disabled)) => AccessChange::SetDisabled { user, disabled },
+        _ => return Err(unprocessable("give one of role, password and disabled")),
+    };
+    match desk::change_access(&app, By::from(&caller), change).await? {
+        AccessOutcome::Done => {}
+        _ => return Err(no_such(&name)),
+    }
+    let users = app.readers.read(|reader| reader.users()).await?;
+    let row = users.into_iter().find(|user| user.name == name);
+    row.map(|row| Json(User::of(row)))
+        .ok_or_else(|| no_such(&name))
+}
+
+/// Removes a user; the sessions end at once.
+#[utoipa::path(delete, operation_id = "removeUser", tag = "access", path = "/api/v1/users/{name}", params(("name" = String, Path,)), responses(
+    (status = 204),
+    (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
+    (status = 507, body = show::Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn remove(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(user): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let change = AccessChange::RemoveUser { user: user.clone() };
+    match desk::change_access(&app, By::from(&caller), change).await? {
+        AccessOutcome::Done => Ok(StatusCode::NO_CONTENT),
+        _ => Err(no_such(&user)),
+    }
+}
+
+fn no_such(user: &str) -> Problem {
+    let detail = format!("there is no user {user:?}; GET /api/v1/users lists them");
+    Problem::new(Kind::NoUser, detail)
+}
+
+fn role(text: &str) -> Result<Role, Problem> {
+    let role = Role::OF_USERS
+        .into_iter()
+        .find(|role| role.as_str() == text);
+    role.ok_or_else(|| {
+        let all = Role::OF_USERS.map(Role::as_str).join(", ");
+        unprocessable(format!("the role of a user is one of {all}"))
+    })
+}
+
+/// Hashes a new password, away from the threads that serve.
+async fn hashed(password: String) -> Result<String, Problem> {
+    password::check(&password).map_err(unprocessable)?;
+    let salt = random().map_err(|_| Problem::internal("the system gives no random bytes"))?;
+    let hashing = tokio::task::spawn_blocking(move || password::hash(&password, &salt));
+    let hash = hashing.await.ok().flatten();
+    hash.ok_or_else(|| Problem::internal("the password could not be hashed"))
+}
