@@ -15,7 +15,7 @@ use refit_engine::driver::{Engine, Parts};
 use refit_engine::fleet::Fleet;
 use refit_engine::releases::Releases;
 use refit_engine::shard::Settings;
-use refit_mqtt::identity::{DevGate, Gate};
+use refit_mqtt::identity::Gate;
 use refit_mqtt::listener::{self, Endpoint};
 use refit_mqtt::quota::{Pace, Quota};
 use refit_store::sqlite::{self, SqliteStore};
@@ -24,13 +24,13 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
-use crate::access::application::{self, Tokens};
+use crate::access::application;
 use crate::access::{self, Access};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::cursor::{self, Cursors};
 use crate::depot;
-use crate::gate::CertGate;
+use crate::gate;
 use crate::granting::Granting;
 use crate::http::{self, App, Limits, connection};
 use crate::identity::Identities;
@@ -99,7 +99,7 @@ impl Server {
         let office = office(&kept.store, engine.fleet(), authority, identities)?;
         let private = open_privacy(&config, &data, &kept.authority).await?;
         let access = Access::open(Arc::clone(&kept.store), &kept.token)?;
-        let gate = gate(
+        let gate = gate::of(
             private.is_some(),
             &kept.authority,
             &kept.identities,
@@ -300,25 +300,6 @@ fn office(
     })?;
     let office = Office::new(Arc::clone(store), fleet.clone(), authority, identities, key);
     Ok(Arc::new(office))
-}
-
-/// Who decides who comes in over MQTT.
-fn gate(
-    is_private: bool,
-    authority: &Arc<Authority>,
-    identities: &Arc<Identities>,
-    access: &Arc<Access>,
-) -> Arc<dyn Gate> {
-    let applications = Arc::new(Tokens(Arc::clone(access)));
-    if is_private {
-        Arc::new(CertGate {
-            authority: Arc::clone(authority),
-            identities: Arc::clone(identities),
-            applications,
-        })
-    } else {
-        Arc::new(DevGate::new(applications))
-    }
 }
 
 fn endpoint(

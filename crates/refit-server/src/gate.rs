@@ -6,18 +6,38 @@
 use std::sync::Arc;
 
 use refit_identity::Peer;
-use refit_mqtt::identity::{Applications, Credentials, Gate, Refusal, Who};
+use refit_mqtt::identity::{Applications, Credentials, DevGate, Gate, Refusal, Who};
 
+use crate::access::Access;
 use crate::access::application::Tokens;
 use crate::identity::authority::Authority;
 use crate::identity::{Barred, Identities};
 use crate::wall;
 
+/// Returns the gate of a server: by certificate where connections are private, else that of `--dev`.
+pub(crate) fn of(
+    is_private: bool,
+    authority: &Arc<Authority>,
+    identities: &Arc<Identities>,
+    access: &Arc<Access>,
+) -> Arc<dyn Gate> {
+    let applications = Arc::new(Tokens(Arc::clone(access)));
+    if is_private {
+        Arc::new(CertGate {
+            authority: Arc::clone(authority),
+            identities: Arc::clone(identities),
+            applications,
+        })
+    } else {
+        Arc::new(DevGate::new(applications))
+    }
+}
+
 /// The gate of a server without `--dev`.
-pub(crate) struct CertGate {
-    pub(crate) authority: Arc<Authority>,
-    pub(crate) identities: Arc<Identities>,
-    pub(crate) applications: Arc<Tokens>,
+struct CertGate {
+    authority: Arc<Authority>,
+    identities: Arc<Identities>,
+    applications: Arc<Tokens>,
 }
 
 impl Gate for CertGate {

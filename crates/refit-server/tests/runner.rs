@@ -2,6 +2,10 @@
 
 // The attribute tells the lints that all of it is a test.
 #[cfg(test)]
+mod access;
+#[cfg(test)]
+mod access_over_mqtt;
+#[cfg(test)]
 mod asking;
 #[cfg(test)]
 mod bound;

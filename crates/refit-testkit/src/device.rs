@@ -57,6 +57,11 @@ impl Device {
         Self::greet(private(address, config)?, id, Some(password))
     }
 
+    /// Connects in plain as an application that speaks of this device, with a token as its password.
+    pub fn application(address: &str, device: &str, token: &str) -> io::Result<Self> {
+        Self::greet(Box::new(dial(address)?), device, Some(token))
+    }
+
     fn greet(stream: Box<dyn Stream>, id: &str, password: Option<&str>) -> io::Result<Self> {
         let mut device = Self {
             id: id.into(),
