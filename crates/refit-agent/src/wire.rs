@@ -7,7 +7,9 @@ use refit_protocol::delta::{Format, Software};
 use refit_protocol::digest::Digest;
 use refit_protocol::document::parse_object;
 use refit_protocol::job::JobId;
-use refit_protocol::software_url::{SOFTWARE_URL_BYTES_MAX, depot_digest, without_grant};
+use refit_protocol::software_url::{
+    GRANTED_URL_BYTES_MAX, SOFTWARE_URL_BYTES_MAX, depot_digest, without_grant,
+};
 use refit_protocol::topic::Kind;
 use serde_json::{Map, Value, json};
 
@@ -81,11 +83,14 @@ fn wanted(url: &str, software: Option<&Value>) -> Result<Wanted, String> {
     let scheme = url
         .split_once("://")
         .map(|(scheme, _)| scheme.to_ascii_lowercase());
-    if !matches!(scheme.as_deref(), Some("http" | "https")) || url.len() > SOFTWARE_URL_BYTES_MAX {
-        return Err("softwareURL is not an http or https URL of at most 2048 bytes".into());
+    if !matches!(scheme.as_deref(), Some("http" | "https")) || url.len() > GRANTED_URL_BYTES_MAX {
+        return Err("softwareURL is not an http or https URL of at most 8192 bytes".into());
     }
     let promised = depot_digest(url);
     let url = without_grant(url);
+    if url.len() > SOFTWARE_URL_BYTES_MAX {
+        return Err("softwareURL is longer than 2048 bytes, its grant aside".into());
+    }
     match software {
         None | Some(Value::Null) => Ok(Wanted::Foreign { url }),
         Some(Value::Object(map)) => {
@@ -194,6 +199,10 @@ mod tests {
         }
     }
 
+    fn long(begin: &str, length: usize) -> String {
+        format!("{begin}{}", "x".repeat(length - begin.len()))
+    }
+
     fn read_delta(document: &Value) -> Result<Delta, String> {
         match read(Kind::Delta, document.to_string().as_bytes())? {
             Some(Input::Delta(delta)) => Ok(delta),
@@ -238,9 +247,21 @@ mod tests {
             read_delta(&document).unwrap().command.unwrap().wanted
         };
         assert!(wanted("/version", json!(2)).is_ok());
+        // A grant may be longer than the URL that it is for: AWS puts a session's token into it.
+        for url in [
+            long("https://s/f?X-Amz-Security-Token=", 8192),
+            long("https://s/f/", 2048),
+        ] {
+            assert!(wanted("/state/softwareURL", json!(url)).is_ok());
+        }
         for (path, value) in [
             ("/state/softwareURL", json!("ftp://s/f")),
             ("/state/softwareURL", json!("s")),
+            ("/state/softwareURL", json!(long("https://s/f/", 2049))),
+            (
+                "/state/softwareURL",
+                json!(long("https://s/f?X-Amz-Security-Token=", 8193)),
+            ),
             (
                 "/state/softwareURL",
                 json!(format!("http://h/depot/sha256/{}", D.replace('a', "b"))),

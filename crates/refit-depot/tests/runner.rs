@@ -7,3 +7,5 @@ mod conformance;
 mod corpus;
 #[cfg(test)]
 mod download;
+#[cfg(test)]
+mod signed;

@@ -11,8 +11,12 @@ use alloc::string::String;
 /// The path of the depot under the public URL; an artifact follows it as its digest in hexadecimal.
 pub const DEPOT_PATH: &str = "/depot/sha256/";
 
-/// The longest software URL, in bytes.
+/// The longest software URL, in bytes, as it is desired, reported and kept: without a grant.
 pub const SOFTWARE_URL_BYTES_MAX: usize = 2048;
+
+/// The longest URL with a grant in it that a device is sent, in bytes. A store's own signature carries the session that
+/// signed it: AWS bounds such a token nowhere, and 1.4 KiB is usual, percent-encoded on top.
+pub const GRANTED_URL_BYTES_MAX: usize = 8192;
 
 /// Returns the digest that a depot URL names, or `None` for a URL that is not the depot's.
 pub fn depot_digest(url: &str) -> Option<Digest> {
