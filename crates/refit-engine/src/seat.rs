@@ -135,8 +135,8 @@ impl Seat {
     }
 
     /// Makes the seat of somebody whose changes are in the audit log.
-    pub fn of(author: Author) -> Arc<Self> {
-        Self::held_by(Holder::Author(Arc::new(author)), None)
+    pub fn of(author: Author, address: Option<IpAddr>) -> Arc<Self> {
+        Self::held_by(Holder::Author(Arc::new(author)), address)
     }
 
     fn held_by(holder: Holder, address: Option<IpAddr>) -> Arc<Self> {

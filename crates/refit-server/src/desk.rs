@@ -164,7 +164,7 @@ pub(crate) async fn say(
     by: &By,
     say: impl FnOnce(&Fleet, &Arc<Seat>),
 ) -> Result<(), Problem> {
-    said(&app.fleet, &*app.store, &Seat::of(by.author()), say).await
+    said(&app.fleet, &*app.store, &Seat::of(by.author(), None), say).await
 }
 
 /// Has a device say something itself: what it reports is in no audit log.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use refit_engine::author::Author;
 use refit_engine::fleet::Submitted;
 use refit_engine::seat::{Seat, Wants};
 use refit_engine::watchers::Scope;
@@ -26,7 +27,12 @@ impl Line {
         let seat = match who {
             Who::Device(device) => Seat::at(Some(device), Some(address)),
             Who::Application(application) => {
-                let seat = Seat::at(None, Some(address));
+                let author = Author {
+                    actor: format!("token:{}", application.name),
+                    source: Some(address.to_string()),
+                    request: None,
+                };
+                let seat = Seat::of(author, Some(address));
                 house.present.enter(&seat, application.rights);
                 seat
             }
