@@ -56,12 +56,12 @@ impl By {
     }
 
     /// Writes a line of the audit log: what was done, with what, and what that is now.
-    fn line(&self, action: Operation, target: String, after: Option<Value>) -> Entry {
+    pub(crate) fn line(&self, action: &str, target: String, after: Option<Value>) -> Entry {
         let author = self.author();
         Entry {
             at: wall::now(),
             actor: author.actor,
-            action: action.as_str().into(),
+            action: action.into(),
             target,
             source: author.source,
             request: author.request,
@@ -79,12 +79,20 @@ pub(crate) async fn change_access(
 ) -> Result<AccessOutcome, Problem> {
     let access = Arc::clone(&app.access);
     let (action, target, after) = told(&change);
-    let line = by.line(action, target, after);
+    let line = by.line(action.as_str(), target, after);
     let changed = tokio::task::spawn_blocking(move || access.change(change, line));
     let changed = changed
         .await
         .map_err(|_| Problem::internal("a change of who may do what was abandoned"))?;
     changed.map_err(Problem::of_store)
+}
+
+/// Adds a line to the audit log about a change that is kept elsewhere.
+pub(crate) async fn note(app: &App, line: Entry) -> Result<(), Problem> {
+    let store = Arc::clone(&app.store);
+    let noted = tokio::task::spawn_blocking(move || store.note(line)).await;
+    let noted = noted.map_err(|_| Problem::internal("a line of the audit log was abandoned"))?;
+    noted.map_err(Problem::of_store)
 }
 
 /// Says what a change of access is, with what, and what that is then; no secret, and no hash of one.
@@ -142,7 +150,7 @@ pub(crate) fn add_release(app: &App, by: &By, release: NewRelease) -> Result<Add
     let software = &release.software;
     let target = format!("release:{}@{}", software.name, software.version);
     let after = json!({ "sha256": software.digest.to_hex(), "length": software.length });
-    let line = by.line(Operation::ReleaseAdd, target, Some(after));
+    let line = by.line(Operation::ReleaseAdd.as_str(), target, Some(after));
     app.store.add_release(release, Some(line))
 }
 
@@ -154,7 +162,7 @@ pub(crate) fn remove_release(
     version: &str,
 ) -> Result<Removed, Failure> {
     let target = format!("release:{name}@{version}");
-    let line = by.line(Operation::ReleaseRemove, target, None);
+    let line = by.line(Operation::ReleaseRemove.as_str(), target, None);
     app.store.remove_release(name, version, Some(line))
 }
 

@@ -369,7 +369,10 @@ pub(crate) async fn remove(
         }
         Err(problem) => return Err(problem),
     }
-    at_work(&app, move |office| office.removed(&device, wall::now())).await?;
+    let bar = at_work(&app, move |office| {
+        office.removed(&by, &device, wall::now())
+    });
+    bar.await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

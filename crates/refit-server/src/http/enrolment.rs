@@ -22,6 +22,8 @@ use super::App;
 use super::ask;
 use super::error::{Kind, Problem};
 use super::origin::Origin;
+use crate::caller::RequestId;
+use crate::desk::By;
 use crate::identity::enrol::{Given, Office};
 use crate::wall;
 
@@ -31,6 +33,8 @@ pub(crate) struct Shown {
     pub(crate) peer: Option<Arc<Peer>>,
     /// From where.
     pub(crate) address: Option<IpAddr>,
+    /// In which request.
+    request_id: String,
 }
 
 impl FromRequestParts<Arc<App>> for Shown {
@@ -41,10 +45,12 @@ impl FromRequestParts<Arc<App>> for Shown {
         app: &Arc<App>,
     ) -> Result<Self, Self::Rejection> {
         let peer = parts.extensions.get::<Option<Arc<Peer>>>().cloned();
+        let id = parts.extensions.get::<RequestId>().cloned();
         let Origin { address, .. } = Origin::from_request_parts(parts, app).await?;
         Ok(Self {
             peer: peer.flatten(),
             address,
+            request_id: id.unwrap_or_default().0,
         })
     }
 }
@@ -60,7 +66,13 @@ pub(crate) async fn enrol(
     throttle(&app, &shown)?;
     let asks = read(&headers, body, Enrol::parse).await?;
     let given = at_work(&app, move |office| {
-        office.enrol(asks, shown.peer.as_deref(), wall::now())
+        let by = By {
+            // Which device it is shows with its request.
+            actor: String::new(),
+            source: shown.address,
+            request_id: shown.request_id,
+        };
+        office.enrol(asks, shown.peer.as_deref(), &by, wall::now())
     });
     let given = given.await?;
     Ok((StatusCode::CREATED, answer(&app, given, &uri, &headers)))

@@ -6,14 +6,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use refit_access::matrix::Operation;
 use refit_depot::grant::keys;
 use refit_protocol::time::Timestamp;
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::App;
 use super::error::{Kind, Problem};
 use super::show;
+use crate::caller::Caller;
+use crate::desk::{self, By};
 use crate::wall;
 
 /// A key, without its secret.
@@ -49,7 +53,10 @@ pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<GrantKeyList> {
     (status = 201, body = GrantKeyList),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn rotate(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+pub(crate) async fn rotate(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+) -> Result<Response, Problem> {
     let grants = Arc::clone(&app.grants);
     let rotated = tokio::task::spawn_blocking(move || grants.rotate(wall::now())).await;
     let rotated = rotated.map_err(|_| Problem::internal("a rotation was abandoned"))?;
@@ -60,6 +67,11 @@ pub(crate) async fn rotate(State(app): State<Arc<App>>) -> Result<Response, Prob
             _ => Problem::internal(&detail),
         }
     })?;
+    // The keys lie in a file of their own, so the line follows the change instead of being one with it.
+    let current = app.grants.keys().into_iter().find(|key| key.current);
+    let after = current.map(|key| json!({ "key": key.id }));
+    let line = By::from(&caller).line(Operation::TrustWrite.as_str(), "grant-keys".into(), after);
+    desk::note(&app, line).await?;
     Ok((StatusCode::CREATED, Json(listed(&app))).into_response())
 }
 

@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use refit_access::matrix::Operation;
 use refit_engine::events::IdentityAct;
 use refit_identity::IdPattern;
 use refit_protocol::claim::ClaimId;
@@ -19,7 +20,7 @@ use refit_store::identity::{
     Standing,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::App;
@@ -27,8 +28,10 @@ use super::ask::{self, DevicePath, Nothing, Query};
 use super::enrolment::at_work;
 use super::error::{Kind, Problem};
 use super::show;
+use crate::caller::Caller;
+use crate::desk::By;
 use crate::identity::claims::new_claim;
-use crate::identity::enrol::{Office, audited};
+use crate::identity::enrol::Office;
 use crate::wall::{self, rfc3339};
 
 /// How long a claim token is good if nobody says, and at most, in seconds.
@@ -121,6 +124,7 @@ impl ClaimShown {
 ))]
 pub(crate) async fn make(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Query(Nothing {}): Query<Nothing>,
     headers: HeaderMap,
     body: Body,
@@ -132,7 +136,8 @@ pub(crate) async fn make(
             format!("the body is not taken: {error}"),
         )
     })?;
-    let made = at_work(&app, move |office| made(office, asked, wall::now()));
+    let by = By::from(&caller);
+    let made = at_work(&app, move |office| made(office, &by, asked, wall::now()));
     let (token, row) = made.await?;
     let answer = ClaimMade {
         claim: ClaimShown::of(row, wall::now()),
@@ -142,7 +147,12 @@ pub(crate) async fn make(
     Ok((StatusCode::CREATED, no_store, Json(answer)).into_response())
 }
 
-fn made(office: &Office, asked: NewClaim, now: Timestamp) -> Result<(String, ClaimRow), Problem> {
+fn made(
+    office: &Office,
+    by: &By,
+    asked: NewClaim,
+    now: Timestamp,
+) -> Result<(String, ClaimRow), Problem> {
     let unprocessable = |why: String| Problem::new(Kind::Unprocessable, why);
     let devices = asked.devices.unwrap_or(1);
     if !(1..=CLAIM_DEVICES_MAX).contains(&devices) {
@@ -169,7 +179,10 @@ fn made(office: &Office, asked: NewClaim, now: Timestamp) -> Result<(String, Cla
         (now, expires),
     )?;
     let target = format!("enrolment-token:{}", row.id);
-    let audit = audited("enrolment:write", target, "made", now);
+    let after = json!({
+        "devices": row.devices, "idPattern": row.pattern, "expires": row.expires.0, "attributes": row.attributes,
+    });
+    let audit = by.line(Operation::EnrolmentWrite.as_str(), target, Some(after));
     match office.change(IdentityChange::AddClaim(row.clone()), Some(audit))? {
         IdentityOutcome::Done => Ok((claim.to_text(), row)),
         IdentityOutcome::TooMany => Err(Problem::new(
@@ -213,6 +226,7 @@ pub(crate) struct ClaimPath {
 ))]
 pub(crate) async fn revoke_claim(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Query(Nothing {}): Query<Nothing>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
@@ -223,14 +237,12 @@ pub(crate) async fn revoke_claim(
         )
     };
     let claim = ClaimId::parse(&id).ok_or_else(missing)?;
+    let by = By::from(&caller);
     let revoked = at_work(&app, move |office| {
         let at = wall::now();
-        let audit = audited(
-            "enrolment:write",
-            format!("enrolment-token:{claim}"),
-            "revoked",
-            at,
-        );
+        let target = format!("enrolment-token:{claim}");
+        let after = json!({ "revoked": true });
+        let audit = by.line(Operation::EnrolmentWrite.as_str(), target, Some(after));
         office.change(IdentityChange::RevokeClaim { id: claim, at }, Some(audit))
     });
     match revoked.await? {
@@ -355,13 +367,15 @@ macro_rules! operations {
         ))]
         pub(crate) async fn $name(
             State(app): State<Arc<App>>,
+            caller: Caller,
             Query(Nothing {}): Query<Nothing>,
             Path(id): Path<String>,
         ) -> Result<Json<IdentityShown>, Problem> {
             let device = ask::device(&id)?;
-            let act: fn(&Office, &DeviceId, Timestamp) -> Result<(), Problem> = $act;
+            let by = By::from(&caller);
+            let act: fn(&Office, &By, &DeviceId, Timestamp) -> Result<(), Problem> = $act;
             let at = device.clone();
-            at_work(&app, move |office| act(office, &at, wall::now())).await?;
+            at_work(&app, move |office| act(office, &by, &at, wall::now())).await?;
             shown(&app, device).await
         }
     )*};
@@ -371,10 +385,10 @@ operations! {
     /// Revokes all certificates of a device, at once: its connection is cut, and nothing that it shows lets it in. An
     /// ID that nobody knows yet is barred as well. To say it again changes nothing.
     revoke, "revokeDevice", "/api/v1/devices/{id}/revoke",
-        |office, device, now| office.bar(device, Standing::Revoked, IdentityAct::Revoked, now);
+        |office, by, device, now| office.bar(by, device, Standing::Revoked, IdentityAct::Revoked, now);
     /// Takes a device out of service: as revoking does, and it is shown as retired.
     retire, "retireDevice", "/api/v1/devices/{id}/retire",
-        |office, device, now| office.bar(device, Standing::Retired, IdentityAct::Retired, now);
+        |office, by, device, now| office.bar(by, device, Standing::Retired, IdentityAct::Retired, now);
     /// Allows a device one new key: it can enrol once more, with a claim token. What it has is good until then, unless
     /// it is revoked, retired or held as cloned.
     re_enrol, "allowNewKey", "/api/v1/devices/{id}/re-enrol", Office::allow_key;

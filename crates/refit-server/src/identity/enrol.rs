@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use refit_access::audit::Entry;
+use refit_access::matrix::Operation;
 use refit_engine::events::{EventKind, IdentityAct};
 use refit_engine::fleet::Fleet;
 use refit_identity::ca::Issued as Signed;
@@ -28,6 +29,9 @@ use super::claims::{of_claim, secret_hash};
 use super::nonces::Nonces;
 use super::refusal::{bad_csr, barred, cannot_sign, refusal};
 use super::{Barred, Identities};
+use serde_json::json;
+
+use crate::desk::By;
 use crate::http::error::{Kind, Problem};
 use crate::metrics::Trust;
 
@@ -111,6 +115,7 @@ impl Office {
         &self,
         asks: Enrol,
         peer: Option<&Peer>,
+        by: &By,
         now: Timestamp,
     ) -> Result<Given, Problem> {
         let csr = Csr::from_pem(&asks.csr).map_err(bad_csr)?;
@@ -131,15 +136,15 @@ impl Office {
         csr.check_for(&device).map_err(bad_csr)?;
         let (signed, mut row) = self.sign(&csr, &device, now)?;
         row.claim = claim.as_ref().map(|claim| claim.id);
-        let audit = Entry {
+        let by = By {
             actor: format!("device:{device}"),
-            ..audited(
-                "device:enrol",
-                format!("device:{device}"),
-                &row.thumbprint.to_hex(),
-                now,
-            )
+            ..by.clone()
         };
+        let after = json!({
+            "certificate": row.thumbprint.to_hex(),
+            "enrolmentToken": row.claim.map(|claim| claim.to_string()),
+        });
+        let audit = by.line("device:enrol", format!("device:{device}"), Some(after));
         let change = IdentityChange::Enrol(Box::new(Enrolment {
             certificate: row,
             attributes: claim.map(|claim| claim.attributes).unwrap_or_default(),
@@ -355,6 +360,7 @@ impl Office {
     /// Bars a device: from now on nobody lets it in, and its connection ends.
     pub(crate) fn bar(
         &self,
+        by: &By,
         device: &DeviceId,
         standing: Standing,
         act: IdentityAct,
@@ -366,7 +372,8 @@ impl Office {
             at: now,
         };
         let target = format!("device:{device}");
-        let audit = audited("device:bar", target, standing.word(), now);
+        let after = json!({ "standing": standing.word() });
+        let audit = by.line(Operation::DeviceBar.as_str(), target, Some(after));
         if let IdentityOutcome::Barred { .. } = self.change(change, Some(audit))? {
             self.tell(device, act, now);
         }
@@ -377,7 +384,12 @@ impl Office {
     }
 
     /// The record of a device was removed: what it has of an identity is revoked with it, and its connection ends.
-    pub(crate) fn removed(&self, device: &DeviceId, now: Timestamp) -> Result<(), Problem> {
+    pub(crate) fn removed(
+        &self,
+        by: &By,
+        device: &DeviceId,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
         self.tell(device, IdentityAct::Removed, now);
         let known = self
             .store
@@ -386,7 +398,7 @@ impl Office {
             .map_err(Problem::of_store)?;
         match known {
             Some(row) if row.standing == Standing::Enrolled => {
-                self.bar(device, Standing::Revoked, IdentityAct::Revoked, now)
+                self.bar(by, device, Standing::Revoked, IdentityAct::Revoked, now)
             }
             _ => {
                 self.fleet.expel(device);
@@ -396,13 +408,19 @@ impl Office {
     }
 
     /// Allows a device one new key.
-    pub(crate) fn allow_key(&self, device: &DeviceId, now: Timestamp) -> Result<(), Problem> {
+    pub(crate) fn allow_key(
+        &self,
+        by: &By,
+        device: &DeviceId,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
         let change = IdentityChange::AllowKey {
             device: device.clone(),
             at: now,
         };
         let target = format!("device:{device}");
-        let audit = audited("device:bar", target, "a new key is allowed", now);
+        let after = json!({ "newKeyAllowed": true });
+        let audit = by.line(Operation::DeviceBar.as_str(), target, Some(after));
         match self.change(change, Some(audit))? {
             IdentityOutcome::Done => {
                 self.tell(device, IdentityAct::KeyAllowed, now);
@@ -442,20 +460,6 @@ impl Given {
             renew_after: self.validity.renew_after(),
             expires: self.validity.not_after,
         }
-    }
-}
-
-/// Writes the line of the audit log about a change that an operator makes.
-pub(crate) fn audited(action: &str, target: String, after: &str, at: Timestamp) -> Entry {
-    Entry {
-        at,
-        actor: "operator".into(),
-        action: action.into(),
-        target,
-        source: None,
-        request: None,
-        before: None,
-        after: Some(after.into()),
     }
 }
 

@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
+use refit_access::matrix::Operation;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::document;
 use refit_store::identity::{IdentityChange, IdentityOutcome, REGISTER_MAX};
@@ -21,7 +22,8 @@ use super::super::ask::{Nothing, Query};
 use super::super::enrolment::at_work;
 use super::super::error::Problem;
 use super::super::{App, BODY_PAUSE_MAX, show};
-use crate::identity::enrol::audited;
+use crate::caller::Caller;
+use crate::desk::By;
 use crate::wall;
 
 /// The longest line, in bytes: an ID, and attributes of the size that a state may have.
@@ -38,11 +40,13 @@ const LINE_BYTES_MAX: usize = 16 * 1024;
 ))]
 pub(crate) async fn import(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Query(Nothing {}): Query<Nothing>,
     body: Body,
 ) -> Response {
     let importing = Importing {
         app,
+        by: By::from(&caller),
         body: body.into_data_stream(),
         rest: Vec::new(),
         lines: VecDeque::new(),
@@ -60,6 +64,7 @@ pub(crate) async fn import(
 
 struct Importing {
     app: Arc<App>,
+    by: By,
     body: BodyDataStream,
     /// The beginning of a line whose end has not come.
     rest: Vec<u8>,
@@ -190,15 +195,13 @@ impl Importing {
         if devices.is_empty() {
             return Ok(Vec::new());
         }
+        let by = self.by.clone();
         let written = at_work(&self.app, move |office| {
             let at = wall::now();
             let count = devices.len();
-            let audit = audited(
-                "enrolment:write",
-                "devices".into(),
-                &format!("{count} registered"),
-                at,
-            );
+            let after = json!({ "registered": count });
+            let target = "devices".into();
+            let audit = by.line(Operation::EnrolmentWrite.as_str(), target, Some(after));
             office.change(IdentityChange::Register { devices, at }, Some(audit))
         });
         match written.await? {

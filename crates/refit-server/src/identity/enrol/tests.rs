@@ -30,6 +30,15 @@ impl Grantor for NoGrants {
     }
 }
 
+/// Somebody who makes changes.
+fn by() -> By {
+    By {
+        actor: "token:test".into(),
+        source: None,
+        request_id: "r1".into(),
+    }
+}
+
 struct Bench {
     office: Office,
     engine: Option<Engine>,
@@ -136,7 +145,7 @@ impl Bench {
             csr: csr_of(key),
             attributes: Map::new(),
         };
-        self.office.enrol(asks, Some(peer), now)
+        self.office.enrol(asks, Some(peer), &by(), now)
     }
 
     fn renew(&self, peer: &Peer, key: &KeyPair, now: Timestamp) -> Result<Given, Problem> {
@@ -260,7 +269,10 @@ fn two_keys_for_one_certificate_hold_both() {
     let cloned = EventKind::Identity(IdentityAct::Cloned);
     assert_eq!(bench.events().iter().filter(|e| **e == cloned).count(), 1);
     // Who is who, an operator finds out; the keys that were held stay out.
-    bench.office.allow_key(&device("lamp-7"), at(3)).unwrap();
+    bench
+        .office
+        .allow_key(&by(), &device("lamp-7"), at(3))
+        .unwrap();
     let fresh = bench.enrol("lamp-7", &key(), at(3)).unwrap();
     assert_eq!(bench.office.standing(&peer_of(&fresh), at(3)), Ok(()));
     for held in [&first, &second] {
@@ -321,7 +333,7 @@ fn what_is_revoked_is_out_at_once_and_beyond_its_expiry() {
     let old = bench.enrol("lamp-7", &old_key, NOW).unwrap();
     let act = IdentityAct::Revoked;
     office
-        .bar(&device("lamp-7"), Standing::Revoked, act, at(1))
+        .bar(&by(), &device("lamp-7"), Standing::Revoked, act, at(1))
         .unwrap();
     let standing = office.standing(&peer_of(&old), at(1));
     assert_eq!(standing, Err(Barred::Revoked));
