@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use refit_engine::fleet::Fleet;
 use refit_tls::ServerConfig;
+use refit_tls::pace::Bucket;
 use refit_tls::stream::TlsStream;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,7 +19,7 @@ use crate::driver::{Connection, House};
 use crate::figures::{Figures, rise};
 use crate::identity::Gate;
 use crate::present::Present;
-use crate::quota::{Bucket, Fights, Quota, Register, Strangers, TICK};
+use crate::quota::{Fights, Quota, Register, Strangers, TICK};
 
 /// Connections that the kernel keeps for us before we accept them. With fewer, a fleet that comes back at once loses
 /// its first SYNs and waits seconds (measured: with 100, a second at the 99th percentile).

@@ -4,7 +4,6 @@
 //! parts of what is agreed at CONNECT.
 
 mod fights;
-mod pace;
 mod strangers;
 
 use std::sync::atomic::Ordering;
@@ -14,10 +13,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use refit_engine::seat::{Close, Seat};
+use refit_tls::pace::Pace;
 use tokio::sync::Notify;
 
 pub use fights::Fights;
-pub use pace::{Bucket, Pace};
 pub(crate) use strangers::{Stranger, Strangers};
 
 use crate::figures::{Figures, rise};

@@ -4,9 +4,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use refit_mqtt::quota::{Pace, Quota};
+use refit_mqtt::quota::Quota;
 use refit_packet::{Packet, Version};
 use refit_protocol::device_id::DeviceId;
+use refit_tls::pace::Pace;
 use socket2::{Domain, Socket, Type};
 
 use crate::client::{Client, connect, publish};

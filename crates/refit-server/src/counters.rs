@@ -24,6 +24,10 @@ pub(crate) struct Counters {
     pub(crate) sent_bytes: AtomicU64,
     pub(crate) received_bytes: AtomicU64,
     pub(crate) connections: AtomicU64,
+    /// Connections closed because there were too many.
+    pub(crate) turned_away: AtomicU64,
+    /// Times that accepting paused because connections came too fast.
+    pub(crate) paced: AtomicU64,
     /// Requests for certificates that were put off.
     throttled: AtomicU64,
 }

@@ -8,6 +8,7 @@ mod ca;
 pub(crate) mod connection;
 mod device_api;
 mod devices;
+mod door;
 mod enrolment;
 pub(crate) mod error;
 mod events;
@@ -15,6 +16,7 @@ mod gate;
 mod grant_keys;
 mod identity;
 mod jobs;
+pub(crate) mod later;
 mod narrow;
 mod once;
 mod origin;
@@ -35,6 +37,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Response, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
+use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use refit_depot::depot::Depot;
 use refit_depot::grant::Grants;
@@ -71,6 +74,12 @@ const DOWNLOADS_MAX: usize = 1024;
 
 /// How many may follow the events at a time.
 const FOLLOWERS_MAX: usize = 256;
+
+/// How many requests may be under way at a time; a body that is being sent, or followed, is none.
+const REQUESTS_MAX: usize = 4096;
+
+/// After how many seconds to come back, at least, when there are more.
+const AGAIN_S: u32 = 5;
 
 /// How long a body may send nothing.
 const BODY_PAUSE_MAX: Duration = Duration::from_secs(60);
@@ -112,6 +121,7 @@ pub(crate) struct App {
 
 /// How much may be under way at a time.
 pub(crate) struct Limits {
+    requests: Semaphore,
     uploads: Semaphore,
     downloads: Arc<Semaphore>,
     shares: Arc<shares::Shares>,
@@ -129,6 +139,7 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            requests: Semaphore::new(REQUESTS_MAX),
             uploads: Semaphore::new(UPLOADS_MAX),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             shares: Arc::default(),
@@ -343,7 +354,17 @@ async fn frame(
     request.extensions_mut().insert(RequestId(id.clone()));
     let started = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut response = render(next.run(request).await, &id);
+    let is_probe = matches!(path.as_str(), "/livez" | "/readyz" | "/metrics");
+    let turn = app.limits.requests.try_acquire();
+    let response = if turn.is_ok() || is_probe {
+        next.run(request).await
+    } else {
+        let detail = "too many requests are under way; try again in a moment";
+        let refused = Problem::new(Kind::Unavailable, detail).later(AGAIN_S);
+        refused.into_response()
+    };
+    drop(turn);
+    let mut response = render(response, &id);
     let status = response.status().as_u16();
     app.counters.request(status);
     // The path alone: a query may hold a grant.

@@ -315,6 +315,18 @@ fn requests(page: &mut Page, figures: &Figures<'_>) {
             "Open HTTP connections.",
             &counters.connections,
         ),
+        (
+            "refit_http_turned_away_total",
+            "counter",
+            "HTTP connections closed because there were too many.",
+            &counters.turned_away,
+        ),
+        (
+            "refit_http_paced_total",
+            "counter",
+            "Times that accepting HTTPS paused because connections came too fast.",
+            &counters.paced,
+        ),
     ] {
         page.family(name, kind, help);
         page.value(name, &[], value.load(Relaxed));

@@ -9,7 +9,8 @@
 //!
 //! *Start reading at* [`stream::TlsStream`]; then `stream/session.rs` (one turn of rustls' unbuffered connection),
 //! `server.rs` (the configuration), `own.rs` (the server's certificate, read again when its file changes), `clients.rs`
-//! (who may have signed a client's certificate, which may change while it runs), `tickets.rs` (resumption).
+//! (who may have signed a client's certificate, which may change while it runs), `tickets.rs` (resumption), `pace.rs` (how
+//! fast new ones may begin, since the handshake is what costs).
 //!
 //! *Keeps*: application data that comes in the same flight as the handshake's end is not lost; nothing is delivered
 //! before its record is verified; a client without a certificate is let through, one with a bad one is not
@@ -17,6 +18,7 @@
 
 pub mod clients;
 pub mod own;
+pub mod pace;
 pub mod server;
 pub mod stream;
 mod tickets;

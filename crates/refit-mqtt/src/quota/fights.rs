@@ -8,8 +8,7 @@ use std::num::NonZeroU32;
 
 use parking_lot::Mutex;
 use refit_protocol::device_id::DeviceId;
-
-use super::{Bucket, Pace};
+use refit_tls::pace::{Bucket, Pace};
 
 /// So often in a row a device may take its own place.
 const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(7);

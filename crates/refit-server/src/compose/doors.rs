@@ -2,26 +2,20 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use refit_engine::driver::Engine;
 use refit_mqtt::identity::Gate;
 use refit_mqtt::listener::{self, Endpoint};
-use refit_mqtt::quota::{Pace, Quota};
+use refit_mqtt::quota::Quota;
+use refit_tls::pace::HANDSHAKES;
 use tokio::net::TcpListener;
 
 use super::failure::StartError;
 use crate::config::Config;
 use crate::identity::authority::{self, Authority};
 use crate::privacy::Privacy;
-
-/// How fast private connections are accepted: what two cores can do, and a second of that at once.
-const HANDSHAKES: Pace = Pace {
-    per_s: NonZeroU32::MIN.saturating_add(3_999),
-    burst: NonZeroU32::MIN.saturating_add(3_999),
-};
 
 pub(super) async fn listen(at: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let failed = || StartError::listen("HTTP", "http", at);

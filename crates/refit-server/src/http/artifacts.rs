@@ -28,7 +28,7 @@ use crate::counters::{Counters, Download};
 use crate::wall;
 
 /// How soon to ask again when too many download at once, in seconds. Devices spread it by themselves.
-const PUT_OFF_SECONDS: &str = "10";
+const PUT_OFF_S: u32 = 10;
 
 /// Serves `GET` and `HEAD` of an artifact.
 pub(crate) async fn download(
@@ -62,7 +62,7 @@ struct Place {
 fn place(app: &App, device: Option<DeviceId>) -> Result<Place, Problem> {
     let put_off = |kind, detail: String| {
         app.counters.download(Download::PutOff);
-        Problem::new(kind, detail).header(header::RETRY_AFTER, PUT_OFF_SECONDS)
+        Problem::new(kind, detail).later(PUT_OFF_S)
     };
     let of_device = match device {
         None => None,

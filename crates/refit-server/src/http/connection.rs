@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -20,18 +19,17 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use refit_identity::Peer;
 use refit_tls::ServerConfig;
+use refit_tls::pace::HANDSHAKES;
 use refit_tls::stream::{Peered, TlsStream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep, timeout};
 
+use super::door::{CONNECTIONS_MAX, Door};
 use super::origin::RemoteAddress;
 use crate::counters::{Counters, Gauge};
-
-/// How many connections there may be at a time; more wait to be accepted.
-const CONNECTIONS_MAX: usize = 8192;
 
 /// How long a request's head may take to arrive, and a connection may idle before the next.
 const HEAD_MAX: Duration = Duration::from_secs(10);
@@ -47,9 +45,6 @@ const STALL_MAX: Duration = Duration::from_secs(60);
 const HEADERS_MAX: usize = 64;
 const HEAD_BYTES_MAX: usize = 32 << 10;
 
-/// How long to wait when the system has no socket left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// Serves until it is told to stop, then lets what is under way come to its end.
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -58,20 +53,19 @@ pub(crate) async fn serve(
     tls: Option<Arc<ServerConfig>>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let pace = tls.as_ref().map(|_| HANDSHAKES);
+    let mut door = Door::new(listener, pace, Arc::clone(&counters));
     let mut connections = JoinSet::new();
     loop {
-        let accepted = tokio::select! {
+        let (stream, remote, place) = tokio::select! {
             () = told_to_stop(&mut stopping) => break,
-            Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = door.next() => accepted,
         };
-        let Some((stream, remote, place)) = accepted else {
-            break;
-        };
+        // Those that have ended.
+        while connections.try_join_next().is_some() {}
         let (router, counters, stopping) =
             (router.clone(), Arc::clone(&counters), stopping.clone());
-        let head_max = head_max(places.available_permits());
+        let head_max = head_max(door.left());
         let tls = tls.clone();
         connections.spawn(async move {
             let _open = Gauge::up(&counters.connections);
@@ -88,7 +82,7 @@ pub(crate) async fn serve(
             drop(place);
         });
     }
-    drop(listener);
+    drop(door);
     while connections.join_next().await.is_some() {}
 }
 
@@ -104,23 +98,6 @@ const fn head_max(places: usize) -> Duration {
 async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
     // If nobody is there any more to say so, the server is gone.
     drop(stopping.wait_for(|stopping| *stopping).await);
-}
-
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    loop {
-        match listener.accept().await {
-            Ok((stream, remote)) => return Some((stream, remote, place)),
-            // Out of descriptors, or the peer left already: neither concerns the others.
-            Err(error) => {
-                tracing::warn!("an HTTP connection was not accepted: {error}");
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
 }
 
 /// Who is at the other end of a connection; each of its requests carries the parts as extensions.

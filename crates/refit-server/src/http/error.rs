@@ -12,6 +12,8 @@ use refit_protocol::rejection::Code;
 use refit_store::store::Failure;
 use serde_json::{Map, Value, json};
 
+use super::later;
+
 /// What kind of problem it is. The code is for programs and stays; the title is for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -269,6 +271,12 @@ impl Problem {
         self
     }
 
+    /// Says when to try again: not before this many seconds, and not all at once.
+    pub(crate) fn later(self, seconds: u32) -> Self {
+        let seconds = later::seconds(seconds).to_string();
+        self.header(header::RETRY_AFTER, &seconds)
+    }
+
     pub(crate) fn internal(detail: &str) -> Self {
         tracing::error!("{detail}");
         Self::new(
@@ -282,15 +290,14 @@ impl Problem {
             Kind::Unavailable,
             "the server is stopping; try again in a moment",
         )
-        .header(header::RETRY_AFTER, "5")
+        .later(5)
     }
 
     pub(crate) fn of_store(failure: Failure) -> Self {
         match failure {
             Failure::Full => Self::full(),
             Failure::Busy => {
-                Self::new(Kind::Unavailable, "too much waits to be written; try again")
-                    .header(header::RETRY_AFTER, "1")
+                Self::new(Kind::Unavailable, "too much waits to be written; try again").later(1)
             }
             Failure::Unknown(_) | Failure::Broken(_) | Failure::Closed => {
                 tracing::error!("the store: {failure}");
@@ -309,7 +316,7 @@ impl Problem {
             return Self::internal(&with_sources(error));
         };
         tracing::error!("the depot: {}", with_sources(error));
-        Self::new(Kind::Unavailable, trouble.to_string()).header(header::RETRY_AFTER, "10")
+        Self::new(Kind::Unavailable, trouble.to_string()).later(10)
     }
 
     pub(crate) fn full() -> Self {

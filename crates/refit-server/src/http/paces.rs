@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use refit_mqtt::quota::{Bucket, Pace};
 use refit_protocol::device_id::DeviceId;
+use refit_tls::pace::{Bucket, Pace};
 
 /// So often a second in the long run, and at once: reports of progress come every few seconds at the most.
 const PACE: Pace = Pace {

@@ -94,7 +94,7 @@ pub(crate) async fn add(
             Kind::TooMany,
             "too many uploads are under way; try again when one has ended",
         )
-        .header(header::RETRY_AFTER, "10")
+        .later(10)
     })?;
     let intake = received(&app, expected, body).await?;
     if upload.0.dry_run {

@@ -12,6 +12,12 @@ pub struct Pace {
     pub burst: NonZeroU32,
 }
 
+/// How fast private connections are accepted, at each listener: what two cores can do, and a second of that at once.
+pub const HANDSHAKES: Pace = Pace {
+    per_s: NonZeroU32::MIN.saturating_add(3_999),
+    burst: NonZeroU32::MIN.saturating_add(3_999),
+};
+
 /// A bucket. A token is a thousand parts, so that each millisecond brings `per_s` of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket {
