@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::access::Access;
 use crate::access::application::{self};
+use crate::audit;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::depot;
@@ -51,6 +52,8 @@ pub struct Server {
     mqtt: Endpoint,
     stop: watch::Sender<bool>,
     http: JoinHandle<()>,
+    /// Tells the heads of the audit log; ends by itself.
+    heads: JoinHandle<()>,
     /// Looks after the server's certificate.
     watching: Option<JoinHandle<()>>,
     /// Why the store stopped, if it did: it may fail while nothing is being committed.
@@ -119,11 +122,18 @@ impl Server {
             stopping.clone(),
         ));
         tokio::spawn(reread_keys(Arc::clone(&grants), stopping.clone()));
+        let readers = Readers::new(Arc::clone(&kept.store));
+        let heads = audit::tell_heads(
+            Arc::clone(&readers),
+            config.audit_heads.clone(),
+            stopping.clone(),
+        );
+        let heads = tokio::spawn(heads);
         let app = App {
             fleet: engine.fleet().clone(),
             figures: Arc::clone(engine.figures()),
             releases: kept.releases,
-            readers: Readers::new(Arc::clone(&kept.store)),
+            readers,
             store: Arc::clone(&kept.store),
             depot,
             grants,
@@ -166,6 +176,7 @@ impl Server {
             mqtt,
             stop,
             http,
+            heads,
             watching,
             store_broken: kept.store_broken,
             _store,
@@ -200,6 +211,7 @@ impl Server {
             mqtt,
             stop,
             http,
+            heads,
             watching,
             store_broken: _,
             _store,
@@ -218,6 +230,7 @@ impl Server {
             );
             abort.abort();
         }
+        drop(tokio::time::timeout(DRAIN_MAX, heads).await);
         let stopped = tokio::task::spawn_blocking(move || engine.stop());
         drop(stopped.await);
         places.remove();

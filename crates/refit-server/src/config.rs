@@ -44,6 +44,8 @@ pub struct Config {
     pub trusted_proxies: Vec<Cidr>,
     /// How often a device that polls over HTTP is to come while nothing is due to it.
     pub poll_interval: Duration,
+    /// A file to which the head of the audit log is written each minute, if it has changed.
+    pub audit_heads: Option<PathBuf>,
     /// How connections become private without `--dev`.
     pub privacy: Wanted,
     /// How the log is written.
@@ -99,6 +101,8 @@ pub enum Key {
     TrustedProxies,
     /// `poll-interval`
     PollInterval,
+    /// `audit-heads`
+    AuditHeads,
     /// `log-format`
     LogFormat,
     /// `depot-url`
@@ -133,7 +137,7 @@ pub enum Key {
 
 impl Key {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Data,
         Self::Http,
         Self::Mqtt,
@@ -150,6 +154,7 @@ impl Key {
         Self::GrantSlowestLink,
         Self::TrustedProxies,
         Self::PollInterval,
+        Self::AuditHeads,
         Self::LogFormat,
         Self::DepotUrl,
         Self::DepotEndpoint,
@@ -186,6 +191,7 @@ impl Key {
             Self::GrantSlowestLink => "grant-slowest-link",
             Self::TrustedProxies => "trusted-proxies",
             Self::PollInterval => "poll-interval",
+            Self::AuditHeads => "audit-heads",
             Self::LogFormat => "log-format",
             Self::DepotUrl => "depot-url",
             Self::DepotEndpoint => "depot-endpoint",
@@ -256,6 +262,7 @@ impl Config {
             grant: Grant::resolve(&find)?,
             trusted_proxies: find(Key::TrustedProxies)
                 .map_or_else(|| Ok(Vec::new()), |given| given.networks())?,
+            audit_heads: find(Key::AuditHeads).map(|given| given.text.into()),
             poll_interval: find(Key::PollInterval)
                 .map_or(Ok(POLL_INTERVAL), |given| given.duration())?,
             log_format: find(Key::LogFormat).map_or(Ok(LogFormat::Human), |g| g.log_format())?,

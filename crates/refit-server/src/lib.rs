@@ -15,6 +15,7 @@
 //! (`tests/devices.rs`), and a cut upload leaves nothing (`tests/releases.rs`).
 
 pub mod access;
+mod audit;
 mod caller;
 pub mod compose;
 pub mod config;

@@ -89,6 +89,7 @@ impl TestServer {
             },
             grant: wishes.grant(),
             trusted_proxies: wishes.trusted_proxies.clone(),
+            audit_heads: None,
             poll_interval: Duration::from_secs(300),
             log_format: LogFormat::Human,
             depot: None,

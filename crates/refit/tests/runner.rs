@@ -2,6 +2,7 @@
 
 // The attribute tells the lints that all of it is a test.
 #[cfg(test)]
+mod auditing;
 mod enrolling;
 #[cfg(test)]
 mod errors;
