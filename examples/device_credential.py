@@ -1,5 +1,5 @@
 """A device with an identity: python3 device_credential.py ID FOLDER https://HOST:PORT MQTT_PORT  (needs: pip install paho-mqtt)
-FOLDER holds device.pem (its certificate), device.key and ca.pem. Both grants are understood."""
+FOLDER holds device.pem (its certificate), device.key and ca.pem, and then the software. Both grants are understood."""
 import hashlib, json, ssl, sys, urllib.parse, urllib.request
 import paho.mqtt.client as mqtt
 
@@ -25,6 +25,9 @@ def on_delta(client, userdata, message):
     if url and last.get("job") != job_id:
         software = download(url, delta.get("grant"), job_id)
         good = hashlib.sha256(software).hexdigest() == delta["software"]["sha256"]
+        if good:
+            with open(f"{root}/software", "wb") as file:
+                file.write(software)
         last.update(job=job_id, result="SUCCESS" if good else "FAILURE the bytes are not those of the release")
     if url:
         client.publish(f"state/{device_id}/update", f"jobID:{job_id} {last['result']}", qos=1)

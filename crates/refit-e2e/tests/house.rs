@@ -17,6 +17,8 @@ pub(crate) struct Server {
     pub(crate) api: String,
     pub(crate) mqtt_port: u16,
     pub(crate) token: String,
+    /// Whom its clients trust, if it speaks TLS.
+    pub(crate) root: Option<PathBuf>,
     options: Vec<String>,
 }
 
@@ -25,10 +27,20 @@ impl Server {
         Self::start_with(&[])
     }
 
-    /// Starts a server with further options of `refit serve`.
+    /// Starts a server with `--dev` and further options of `refit serve`.
     pub(crate) fn start_with(options: &[&str]) -> Self {
+        Self::serve(&["--dev"], options)
+    }
+
+    /// Starts a server that is private, as it is without `--dev`, with further options.
+    pub(crate) fn private(options: &[&str]) -> Self {
+        Self::serve(&["--name", "localhost", "--name", "127.0.0.1"], options)
+    }
+
+    fn serve(kind: &[&str], options: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let options: Vec<String> = options.iter().map(ToString::to_string).collect();
+        let options = kind.iter().chain(options);
+        let options: Vec<String> = options.map(ToString::to_string).collect();
         let child = spawn(&home.path().join("data"), &options);
         let mut server = Self {
             child,
@@ -36,6 +48,7 @@ impl Server {
             api: String::new(),
             mqtt_port: 0,
             token: String::new(),
+            root: None,
             options,
         };
         server.find();
@@ -70,6 +83,7 @@ impl Server {
             (places["pid"].as_u64() == Some(pid)).then_some(places)
         });
         self.api = places["api"].as_str().unwrap().trim_end_matches('/').into();
+        self.root = places["root"].as_str().map(PathBuf::from);
         let mqtt = places["mqtt"].as_str().unwrap();
         self.mqtt_port = mqtt
             .rsplit(':')
@@ -84,7 +98,11 @@ impl Server {
 
     /// Runs the command line against this server.
     pub(crate) fn refit(&self, arguments: &[&str]) -> Output {
-        Command::new(program("refit"))
+        let mut refit = Command::new(program("refit"));
+        if let Some(root) = &self.root {
+            refit.env("REFIT_CA", root);
+        }
+        refit
             .args(arguments)
             .env("REFIT_SERVER", &self.api)
             .env("REFIT_TOKEN", &self.token)
@@ -147,7 +165,6 @@ fn spawn(data: &Path, options: &[String]) -> Child {
     Command::new(program("refit"))
         .args([
             "serve",
-            "--dev",
             "--http",
             "127.0.0.1:0",
             "--mqtt",

@@ -1,4 +1,5 @@
-//! A forwarder between Refit and its object store that lies, fails, or stands still, as it is told.
+//! A forwarder before an object store that lies, fails, leads away, or stands still, as it is told, and remembers what
+//! it was asked.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use crate::house::PATIENCE;
 
 /// What it does to the answers about artifacts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Lie {
     /// Nothing.
     None,
@@ -19,6 +20,8 @@ pub(crate) enum Lie {
     Cut,
     /// An artifact is said to be a byte longer.
     Overstate,
+    /// Every request is answered by a redirect to this URL.
+    LeadAway(String),
     /// Every request is answered 500.
     Fail,
     /// No request is answered.
@@ -29,6 +32,7 @@ pub(crate) enum Lie {
 pub(crate) struct Liar {
     port: u16,
     lie: Arc<Mutex<Lie>>,
+    heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Liar {
@@ -39,18 +43,25 @@ impl Liar {
         let port = listener.local_addr().unwrap().port();
         let lie = Arc::new(Mutex::new(Lie::None));
         let told = Arc::clone(&lie);
+        let heads = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&heads);
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let (store, told) = (store.clone(), Arc::clone(&told));
+                let (store, told, seen) = (store.clone(), Arc::clone(&told), Arc::clone(&seen));
                 // Whoever goes away in the middle has seen enough.
-                std::thread::spawn(move || drop(forward(client, &store, &told)));
+                std::thread::spawn(move || drop(forward(client, &store, &told, &seen)));
             }
         });
-        Self { port, lie }
+        Self { port, lie, heads }
     }
 
     pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Takes the heads of the requests until now, in lower case.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.heads.lock().unwrap())
     }
 
     pub(crate) fn tell(&self, lie: Lie) {
@@ -59,11 +70,23 @@ impl Liar {
 }
 
 /// Forwards one request and its answer, and closes.
-fn forward(mut client: TcpStream, store: &str, lie: &Mutex<Lie>) -> std::io::Result<()> {
+fn forward(
+    mut client: TcpStream,
+    store: &str,
+    lie: &Mutex<Lie>,
+    heads: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     let (head, body) = message(&mut client, false)?;
-    let lie = *lie.lock().unwrap();
-    match lie {
+    heads.lock().unwrap().push(head.to_ascii_lowercase());
+    let lie = lie.lock().unwrap().clone();
+    match &lie {
+        Lie::LeadAway(to) => {
+            let answer = format!(
+                "HTTP/1.1 307 Temporary Redirect\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            return client.write_all(answer.as_bytes());
+        }
         Lie::Stall => {
             // Until the client gives up.
             let waited = client.read(&mut [0]);

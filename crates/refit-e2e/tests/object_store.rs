@@ -166,7 +166,7 @@ fn a_store_that_lies_is_noticed_before_anybody_is_told_of_the_artifact() {
             liar.tell(Lie::Alter);
             assert_eq!(told(&bytes).await, Trouble::WrongBytes);
             for lie in [Lie::Shorten, Lie::Overstate] {
-                liar.tell(lie);
+                liar.tell(lie.clone());
                 let trouble = told(&bytes).await;
                 assert!(
                     matches!(trouble, Trouble::WrongLength { .. }),
@@ -174,7 +174,7 @@ fn a_store_that_lies_is_noticed_before_anybody_is_told_of_the_artifact() {
                 );
             }
             for lie in [Lie::Cut, Lie::Fail, Lie::Stall] {
-                liar.tell(lie);
+                liar.tell(lie.clone());
                 let trouble = told(&bytes).await;
                 assert!(trouble.may_pass(), "{lie:?}: {trouble:?}");
             }
@@ -187,7 +187,7 @@ fn a_store_that_lies_is_noticed_before_anybody_is_told_of_the_artifact() {
             // What comes short is an error to who reads, never an end.
             for lie in [Lie::Shorten, Lie::Cut, Lie::Fail, Lie::Stall] {
                 let artifact = depot.artifact(&stored.digest).await.unwrap().unwrap();
-                liar.tell(lie);
+                liar.tell(lie.clone());
                 let error = read(artifact, 0..u64::MAX).await.unwrap_err();
                 assert!(error.trouble().is_some(), "{lie:?}: {error}");
                 liar.tell(Lie::None);

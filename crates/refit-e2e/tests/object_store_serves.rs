@@ -10,7 +10,7 @@ use crate::house::{Script, Server, get, get_with, program, text, wait_for};
 use crate::outside::wanted;
 
 /// Options of `refit serve` for a bucket behind a gateway. The folder holds the credentials.
-fn options(gateway: &Gateway, bucket: &str, home: &tempfile::TempDir) -> Vec<String> {
+pub(crate) fn options(gateway: &Gateway, bucket: &str, home: &tempfile::TempDir) -> Vec<String> {
     let file: PathBuf = home.path().join("credentials");
     let settings = gateway.settings(bucket, REFIT, file.clone());
     [

@@ -7,12 +7,15 @@
 )]
 
 mod demo;
+mod enrolled;
 mod hostile;
 mod house;
 mod kill_the_server;
 mod liar;
 mod nine_steps;
 mod object_store;
+mod object_store_agents;
 mod object_store_serves;
 mod off_and_on;
 mod outside;
+mod whose_grant;
