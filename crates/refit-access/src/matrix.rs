@@ -96,6 +96,7 @@ table! {
     EnrolmentRead  "enrolment:read"  Read   Fleet  No     Yes      Yes   No          "see claim tokens, without their secrets";
     EnrolmentWrite "enrolment:write" Write  Fleet  No     Yes      Yes   No          "make and revoke claim tokens, register devices";
     TrustRead      "trust:read"      Read   Fleet  Yes    Yes      Yes   No          "see what devices trust, and until when";
+    ServerRead     "server:read"     Read   Fleet  Yes    Yes      Yes   No          "see how the server and its machine are";
     JobRead        "job:read"        Read   Device Yes    Yes      Yes   Scoped      "see jobs";
     JobCancel      "job:cancel"      Write  Device No     Yes      Yes   Named       "end the open job of a device";
     JobRetry       "job:retry"       Write  Device No     Yes      Yes   Named       "try again what failed on a device";

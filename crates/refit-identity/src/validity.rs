@@ -46,12 +46,21 @@ pub struct Validity {
 #[error("the clock shows {} s since 1970, which cannot be; set it (NTP), then start again", .0.as_millis() / 1000)]
 pub struct WrongClock(pub Timestamp);
 
+impl WrongClock {
+    /// Complains about a time that no clock can show which is right.
+    pub fn check(now: Timestamp) -> Result<(), Self> {
+        if (EARLIEST..=LATEST).contains(&now) {
+            Ok(())
+        } else {
+            Err(Self(now))
+        }
+    }
+}
+
 impl Validity {
     /// Begins an hour ago, ends after `millis`.
     pub fn from(now: Timestamp, millis: u64) -> Result<Self, WrongClock> {
-        if !(EARLIEST..=LATEST).contains(&now) {
-            return Err(WrongClock(now));
-        }
+        WrongClock::check(now)?;
         Ok(Self {
             not_before: Timestamp(now.as_millis() - BACKDATED_MS),
             not_after: Timestamp(now.as_millis().saturating_add(millis)),

@@ -5,6 +5,7 @@ mod ask;
 mod audit;
 mod bootstrap;
 mod ca;
+mod condition;
 pub(crate) mod connection;
 mod device_api;
 mod devices;
@@ -234,6 +235,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(guarded(&[To::TrustRead], routes!(grant_keys::list)))
         .routes(guarded(&[To::TrustWrite], routes!(grant_keys::rotate)))
         .routes(guarded(&[To::TrustRead], routes!(ca::show)))
+        .routes(guarded(&[To::ServerRead], routes!(condition::show)))
         .routes(guarded(&[To::TokenRead], routes!(tokens::list)))
         .routes(guarded(&[To::TokenWrite], routes!(tokens::make)))
         .routes(guarded(&[To::TokenWrite], routes!(tokens::revoke)))

@@ -51,6 +51,8 @@ pub(crate) struct Privacy {
     pub(crate) https: Arc<ServerConfig>,
     pub(crate) mqtts: Arc<ServerConfig>,
     pub(crate) own: Arc<OwnCertificate>,
+    /// The names that the certificate should have.
+    pub(crate) names: Vec<String>,
     /// Set where the certificate is our own to renew.
     renewing: Option<Renewing>,
     /// The file of the chain that is shown.
@@ -122,6 +124,7 @@ impl Privacy {
             mqtts: tls(&[])?,
             authority,
             own,
+            names: wanted.names.clone(),
             renewing,
             shown,
         };
@@ -223,14 +226,19 @@ impl Renewing {
 
 /// The names of a server that was given none: this machine's, and those of loopback.
 pub(crate) fn default_names() -> Vec<String> {
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim();
+    let host = host_name();
     let mut names = Vec::new();
     if !host.is_empty() && host != "localhost" {
-        names.push(host.to_owned());
+        names.push(host);
     }
     names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
     names
+}
+
+/// What this machine is called; empty if that is not known.
+pub(crate) fn host_name() -> String {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    host.trim().to_owned()
 }
 
 /// Why connections cannot be private.

@@ -24,6 +24,8 @@ pub struct Wishes {
     pub grant: Grant,
     /// Whose word about an address is believed.
     pub trusted_proxies: Vec<Cidr>,
+    /// By which URL devices are told to download; the server's own if it is not said.
+    pub public_url: Option<String>,
     /// Whether connections are private and devices have certificates.
     pub is_secure: bool,
     /// How, then; the names are the test's own.
@@ -81,7 +83,7 @@ impl TestServer {
             data: data.to_owned(),
             http: any_port,
             mqtt: any_port,
-            public_url: None,
+            public_url: wishes.public_url.clone(),
             dev: !wishes.is_secure,
             privacy: Wanted {
                 names: vec!["localhost".into(), "127.0.0.1".into()],

@@ -4,6 +4,7 @@ mod audit;
 mod ca;
 mod demo;
 mod device;
+mod doctor;
 mod enrol;
 mod events;
 mod grant;
@@ -69,6 +70,11 @@ enum Command {
     /// Who changed what, and the proof that nobody changed that
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Look whether a running server is well, as its devices see it, and say what to do
+    ///
+    /// Some things can be seen on the server's machine alone; elsewhere they are skipped. The exit code is 1 if there is
+    /// an error; warnings change nothing.
+    Doctor,
     /// Follow what happens
     Events(events::Arguments),
 }
@@ -87,6 +93,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Enrol(command) => enrol::run(command, &client()?, output),
         Command::Ca(command) => ca::run(command, &client()?, output),
         Command::Audit(command) => audit::run(command, client, output),
+        Command::Doctor => doctor::run(&cli.wanted, output),
         Command::Events(arguments) => events::run(&arguments, &client()?, output),
     }
 }

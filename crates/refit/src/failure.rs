@@ -130,6 +130,14 @@ impl Failure {
         self
     }
 
+    /// Says what and why, in a line.
+    pub(crate) fn in_a_line(&self) -> String {
+        match &self.why {
+            Some(why) => format!("{}: {why}", self.what),
+            None => self.what.clone(),
+        }
+    }
+
     /// Says it on stderr, and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         if self.kind != Kind::Unread {

@@ -61,6 +61,8 @@ pub(crate) struct Found {
     pub(crate) token: String,
     /// The certificates to trust, PEM; `None`: those that the world trusts.
     pub(crate) roots: Option<Vec<u8>>,
+    /// The data directory, if the server is the one on this machine.
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// Finds the server.
@@ -86,6 +88,7 @@ pub(crate) fn find(wanted: &Wanted) -> Result<Found, Failure> {
         })
     });
     let roots = roots.transpose()?;
+    let data = of_local.map(|local| local.data.clone());
     let token = match (&wanted.token, local) {
         (Some(token), _) => token.trim().to_owned(),
         (None, Some(local)) if local.api == server => {
@@ -104,6 +107,7 @@ pub(crate) fn find(wanted: &Wanted) -> Result<Found, Failure> {
         server,
         token,
         roots,
+        data,
     })
 }
 

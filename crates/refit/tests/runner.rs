@@ -3,6 +3,9 @@
 // The attribute tells the lints that all of it is a test.
 #[cfg(test)]
 mod auditing;
+#[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod enrolling;
 #[cfg(test)]
 mod errors;

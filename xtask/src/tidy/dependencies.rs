@@ -56,6 +56,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
         &[
             "refit-access",
             "refit-depot",
+            "refit-identity",
             "refit-packet",
             "refit-protocol",
             "refit-server",

@@ -182,7 +182,7 @@ fn answer(app: &App, given: Given, uri: &Uri, headers: &HeaderMap) -> Json<Value
 
 /// The device reached this server under a name; under the same name it reaches its MQTT endpoint. The address that is
 /// listened on may be that of all interfaces, which is nobody's.
-fn mqtt_url(listens: &str, uri: &Uri, headers: &HeaderMap) -> String {
+pub(super) fn mqtt_url(listens: &str, uri: &Uri, headers: &HeaderMap) -> String {
     let host = uri.authority().map(|authority| authority.host().to_owned());
     let host = host.or_else(|| {
         let said = headers.get(header::HOST)?.to_str().ok()?;

@@ -53,7 +53,7 @@ pub(crate) async fn ready(
     Ok(text)
 }
 
-fn checks(app: &App) -> Vec<Check> {
+pub(super) fn checks(app: &App) -> Vec<Check> {
     let certificate = app.privacy.as_ref();
     let certificate = certificate.map(|privacy| privacy.own.fault().map_or(Ok(()), Err));
     health::checks(&app.store.health(), *app.stopping.borrow(), certificate)

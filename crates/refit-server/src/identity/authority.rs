@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::RwLock;
 use refit_identity::ca::{self, Signer, signed_by, top_of};
+use refit_identity::validity::WrongClock;
 use refit_identity::{Bundle, Ca, CaFiles, IdPattern, Peer, Serial, pem};
 use refit_protocol::digest::Digest;
 use refit_protocol::time::Timestamp;
@@ -70,7 +71,7 @@ pub enum Error {
         mode: u32,
     },
     /// A file is not there, although others of the CA are.
-    #[error("{} is missing: restore it from a copy; without it devices that trust this CA cannot be served", .0.display())]
+    #[error("{} is missing: restore it from a copy, or name another; without it devices cannot be served", .0.display())]
     Missing(PathBuf),
     /// The files are not what they should be, or do not belong together.
     #[error("the CA in {} cannot be used: {source}", .path.display())]
@@ -80,6 +81,9 @@ pub enum Error {
         /// Why.
         source: ca::Fault,
     },
+    /// The clock cannot be right: what is signed or checked by it is void.
+    #[error(transparent)]
+    Clock(#[from] WrongClock),
     /// The root is not among those that devices trust.
     #[error("the root in {} is not in the trust bundle that devices hold: put the earlier one back, and use `refit ca rotate`", .0.display())]
     Untrusted(PathBuf),
@@ -119,6 +123,7 @@ impl Authority {
         store: &dyn Store,
         now: Timestamp,
     ) -> Result<Self, Error> {
+        WrongClock::check(now)?;
         if let Some(own) = own {
             let chain = read(&own.certificate)?;
             return Self::of(own, last(&chain), &chain, store, now);
@@ -321,3 +326,6 @@ pub(crate) fn check_private(path: &Path) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
