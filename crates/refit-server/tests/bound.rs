@@ -1,6 +1,6 @@
 //! Grants that are bound to a device's certificate, over real TLS: A's is good for A, and for nobody else.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
@@ -250,4 +250,76 @@ fn who_polls_is_whom_the_certificate_names() {
         "",
     );
     assert_eq!(asked.status, 401);
+}
+
+/// A connection that stays open from one request to the next.
+struct Line(BufReader<StreamOwned<ClientConnection, TcpStream>>);
+
+impl Line {
+    fn open(house: &House, config: &Arc<ClientConfig>) -> Self {
+        let stream = TcpStream::connect(house.server.http_address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let client = ClientConnection::new(Arc::clone(config), name).unwrap();
+        Self(BufReader::new(StreamOwned::new(client, stream)))
+    }
+
+    /// Asks, and reads the status and the length of what follows.
+    fn ask(&mut self, path: &str, from: u64) -> (u16, usize) {
+        write!(
+            self.0.get_mut(),
+            "GET {path} HTTP/1.1\r\nhost: localhost\r\nrange: bytes={from}-\r\n\r\n"
+        )
+        .unwrap();
+        let (mut status, mut length) = (0, 0);
+        loop {
+            let mut line = String::new();
+            assert!(self.0.read_line(&mut line).unwrap() > 0, "the line is cut");
+            let line = line.to_ascii_lowercase();
+            match line.trim_end().split_once(' ') {
+                Some(("http/1.1", answer)) => status = answer[..3].parse().unwrap(),
+                Some(("content-length:", value)) => length = value.parse().unwrap(),
+                None if line == "\r\n" => return (status, length),
+                _ => {}
+            }
+        }
+    }
+
+    fn read(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+}
+
+#[test]
+fn who_is_revoked_between_two_polls_or_in_a_download_is_refused_at_the_next_request() {
+    let house = House::new();
+    let bytes = "0123456789abcdef".repeat(1 << 18);
+    let path = "/api/v1/releases?name=firmware&version=3";
+    house.operate("POST", path, &bytes, 201);
+    house.wish("lamp-a", "3", json!({"strength": "device"}));
+    let (mut polls, mut downloads) = (Line::open(&house, &house.a), Line::open(&house, &house.a));
+    let (status, length) = polls.ask("/device/v1/delta", 0);
+    let delta: Value = serde_json::from_slice(&polls.read(length)).unwrap();
+    assert_eq!((status, &delta["strength"]), (200, &json!("device")));
+    let url = delta["state"]["softwareURL"].as_str().unwrap();
+    let path = &url[url.find("/depot/").unwrap()..];
+    let (status, length) = downloads.ask(path, 1000);
+    assert_eq!((status, length), (206, bytes.len() - 1000));
+    assert_eq!(downloads.read(24), bytes.as_bytes()[1000..1024]);
+
+    house.operate("POST", "/api/v1/devices/lamp-a/revoke", "", 200);
+    // The connections were opened before, and are not asked for a certificate again.
+    let (status, length) = polls.ask("/device/v1/delta", 0);
+    let problem: Value = serde_json::from_slice(&polls.read(length)).unwrap();
+    assert_eq!((status, &problem["code"]), (403, &json!("device_barred")));
+    // What is under way may come to its end; going on from a later byte is a request.
+    downloads.read(bytes.len() - 1024);
+    let (status, length) = downloads.ask(path, 1024);
+    let problem: Value = serde_json::from_slice(&downloads.read(length)).unwrap();
+    assert_eq!(status, 403, "{problem}");
+    assert_eq!(problem["reason"], "no-certificate");
+    let again = house.get(&house.a, &json!(url), None);
+    assert_eq!(again.refused(), "no-certificate");
 }

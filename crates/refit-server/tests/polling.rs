@@ -1,5 +1,8 @@
 //! Devices that poll over HTTP: the same contract as over MQTT, and the same state of reachability.
 
+use std::time::{Duration, Instant};
+
+use refit_testkit::server::Wishes;
 use refit_testkit::{Device, TestServer};
 use serde_json::{Value, json};
 
@@ -74,6 +77,29 @@ fn a_poller_is_reachable_and_what_it_is_told_is_sent() {
         (&json!(true), &json!("SENT"))
     );
     assert_eq!(device["why"][0]["rule"], "sent");
+}
+
+#[test]
+fn a_poller_that_stays_away_for_half_as_long_again_is_no_longer_reachable() {
+    let wishes = Wishes {
+        poll_interval: Some(Duration::from_secs(1)),
+        ..Wishes::default()
+    };
+    let server = TestServer::start_with(&wishes);
+    add_release(&server, "2.0.0", b"abc");
+    set_release(&server, "lamp-7", "firmware@2.0.0");
+    let polled = Instant::now();
+    let delta = poll(&server, "lamp-7", None).is(200);
+    assert_eq!(delta["nextPoll"], 1);
+    let away = until(&server, "/api/v1/devices/lamp-7", |shown| {
+        shown["online"] == false
+    });
+    assert!(polled.elapsed() >= Duration::from_millis(1500));
+    assert_eq!(away["why"][0]["rule"], "offline");
+    // It comes again, and is here again.
+    let again = poll(&server, "lamp-7", None).is(200);
+    assert_eq!(again["jobID"], delta["jobID"]);
+    assert_eq!(shown(&server, "lamp-7")["online"], true);
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub struct Wishes {
     pub grant_lifetime: Option<Duration>,
     /// Which grants devices get, and the rest of `[grant]`.
     pub grant: Grant,
+    /// How often devices are to poll; every five minutes if it is not said.
+    pub poll_interval: Option<Duration>,
     /// Whose word about an address is believed.
     pub trusted_proxies: Vec<Cidr>,
     /// By which URL devices are told to download; the server's own if it is not said.
@@ -92,7 +94,7 @@ impl TestServer {
             grant: wishes.grant(),
             trusted_proxies: wishes.trusted_proxies.clone(),
             audit_heads: None,
-            poll_interval: Duration::from_secs(300),
+            poll_interval: wishes.poll_interval.unwrap_or(Duration::from_secs(300)),
             log_format: LogFormat::Human,
             depot: None,
             policy: wishes.policy.clone(),
