@@ -82,7 +82,8 @@ fn a_poller_is_reachable_and_what_it_is_told_is_sent() {
 #[test]
 fn a_poller_that_stays_away_for_half_as_long_again_is_no_longer_reachable() {
     let wishes = Wishes {
-        poll_interval: Some(Duration::from_secs(1)),
+        // It is looked each second who is gone: half of this is more.
+        poll_interval: Some(Duration::from_secs(3)),
         ..Wishes::default()
     };
     let server = TestServer::start_with(&wishes);
@@ -90,11 +91,11 @@ fn a_poller_that_stays_away_for_half_as_long_again_is_no_longer_reachable() {
     set_release(&server, "lamp-7", "firmware@2.0.0");
     let polled = Instant::now();
     let delta = poll(&server, "lamp-7", None).is(200);
-    assert_eq!(delta["nextPoll"], 1);
+    assert_eq!(delta["nextPoll"], 3);
     let away = until(&server, "/api/v1/devices/lamp-7", |shown| {
         shown["online"] == false
     });
-    assert!(polled.elapsed() >= Duration::from_millis(1500));
+    assert!(polled.elapsed() >= Duration::from_millis(4500));
     assert_eq!(away["why"][0]["rule"], "offline");
     // It comes again, and is here again.
     let again = poll(&server, "lamp-7", None).is(200);
