@@ -179,12 +179,14 @@ mod tests {
         let mut hall = hall(0, None).await;
         let at = hall.at;
         let places = Arc::clone(&hall.door.places);
-        let next = tokio::spawn(async move { hall.door.next().await.1 });
-        // It has found no place by now, or finds one: either way there is one when somebody comes.
-        tokio::task::yield_now().await;
+        let mut next = std::pin::pin!(hall.door.next());
+        // It has looked for a place, and waits for somebody now.
+        assert!(timeout(Duration::from_millis(50), &mut next).await.is_err());
         places.add_permits(1);
         let client = std::net::TcpStream::connect(at).unwrap();
-        assert_eq!(next.await.unwrap(), client.local_addr().unwrap());
+        let given = timeout(Duration::from_secs(10), next).await;
+        let (_, remote, _) = given.unwrap();
+        assert_eq!(remote, client.local_addr().unwrap());
     }
 
     #[tokio::test]
