@@ -284,7 +284,7 @@ impl Client {
 }
 
 /// Trusts these certificates (PEM) and no others.
-fn trusting(roots: &[u8]) -> Result<TlsConfig, Failure> {
+pub(crate) fn trusting(roots: &[u8]) -> Result<TlsConfig, Failure> {
     let found: Vec<_> = parse_pem(roots)
         .filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),

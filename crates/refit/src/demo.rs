@@ -4,8 +4,8 @@
 //! reader's eyes, with a server and an agent killed on the way; the checks that were made; an exit code.
 //!
 //! *Absent on purpose*: any shortcut. The server is `refit serve`, a process of its own; the agents are
-//! `refit-agent`; the simulated devices are simulated in what they are, not in how they speak: each has a TCP
-//! connection, its own MQTT session and its own downloads.
+//! `refit-agent`, enrolled by a claim token; the simulated devices are simulated in what they are, not in how they
+//! speak: each has a key and a certificate that it enrolled for, a TLS connection, its own MQTT session and downloads.
 //!
 //! *Start reading at* [`story::STEPS`]: what happens, in order. `stage.rs` is what it plays on and how it waits;
 //! `world.rs` is what is known at any moment; `screen.rs` turns that into lines, which `teller.rs` shows in a terminal
@@ -15,8 +15,10 @@
 //! (`refit-e2e`, module `demo`).
 
 mod api;
+mod badge;
 mod bundle;
 mod check;
+mod enrolling;
 mod fleet;
 mod interrupt;
 mod keeper;
@@ -28,6 +30,7 @@ mod screen;
 mod stage;
 mod story;
 mod teller;
+mod thief;
 mod world;
 
 pub(crate) use keeper::keep;

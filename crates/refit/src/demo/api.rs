@@ -6,13 +6,34 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use ureq::tls::TlsConfig;
+
 use super::Failure;
+use crate::client;
 
 /// How long one request may take.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
 
 /// How many items a page of a list has at most.
 const PAGE_ITEMS_MAX: usize = 500;
+
+/// How an agent comes by its software.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grant {
+    /// By a pre-signed URL that is good with its certificate alone.
+    Presigned,
+    /// By a temporary credential, which it asks for with its certificate.
+    Credential,
+}
+
+impl Grant {
+    fn document(self) -> Value {
+        match self {
+            Self::Presigned => json!({ "kind": "presigned", "strength": "device" }),
+            Self::Credential => json!({ "kind": "credential" }),
+        }
+    }
+}
 
 /// A job, as the server has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,19 +66,20 @@ pub(super) struct Api {
 }
 
 impl Api {
-    /// Speaks to the server at `base` with the operator's token.
-    pub(super) fn new(base: &str, token: &str) -> Self {
+    /// Speaks to the server at `base` with the operator's token, trusting this root (PEM).
+    pub(super) fn new(base: &str, token: &str, root: &str) -> Result<Self, Failure> {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(REQUEST_MAX))
             .proxy(None)
+            .tls_config(trusting(root)?)
             .max_idle_connections_per_host(16)
             .build();
-        Self {
+        Ok(Self {
             http: config.new_agent(),
             base: base.trim_end_matches('/').to_owned(),
             token: token.to_owned(),
-        }
+        })
     }
 
     /// Tells whether the server is up and well.
@@ -66,15 +88,37 @@ impl Api {
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
-    /// Says which release a device should run.
-    pub(super) fn desire(&self, device: &str, release: &str) -> Result<(), Failure> {
+    /// Makes a claim token for so many devices.
+    pub(super) fn claim(&self, devices: usize) -> Result<String, Failure> {
+        let path = "/api/v1/enrolment-tokens";
+        let request = self
+            .http
+            .post(format!("{}{path}", self.base))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/json");
+        let wish = json!({ "devices": devices, "expiresInSeconds": 3600 });
+        let made = read(path, request.send(wish.to_string()))?;
+        text(&made, "/token").ok_or_else(|| Failure::broken("there is no token", "report this"))
+    }
+
+    /// Says which release a device should run, and by which grant it gets it; `None`: the server's default.
+    pub(super) fn desire(
+        &self,
+        device: &str,
+        release: &str,
+        grant: Option<Grant>,
+    ) -> Result<(), Failure> {
         let path = format!("/api/v1/devices/{device}/software");
         let request = self
             .http
             .put(format!("{}{path}", self.base))
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/json");
-        let answer = request.send(json!({ "release": release }).to_string());
+        let mut wish = json!({ "release": release });
+        if let Some(grant) = grant {
+            wish["grant"] = grant.document();
+        }
+        let answer = request.send(wish.to_string());
         read(&path, answer).map(drop)
     }
 
@@ -133,6 +177,12 @@ impl Api {
             .header("authorization", format!("Bearer {}", self.token));
         read(path, request.call())
     }
+}
+
+/// Trusts this root (PEM) and no other.
+pub(super) fn trusting(root: &str) -> Result<TlsConfig, Failure> {
+    client::trusting(root.as_bytes())
+        .map_err(|_| Failure::broken("the fleet's root cannot be read", "report this"))
 }
 
 type Answer = Result<ureq::http::Response<ureq::Body>, ureq::Error>;

@@ -1,4 +1,4 @@
-//! The simulated devices: one thread, one real TCP connection each, and no decisions: those are `device.rs`.
+//! The simulated devices: one thread, one real TLS connection each, and no decisions: those are `device.rs`.
 
 mod device;
 mod fetch;
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Token, Waker};
 
 use super::Failure;
+use super::badge::Badge;
 use super::ledger::Word;
 use super::news::News;
 use device::{Device, Input, Output};
@@ -65,13 +66,11 @@ pub(super) fn name(number: usize) -> String {
 /// The last token is the waker's; the others are the devices' numbers.
 const WAKER: Token = Token(usize::MAX);
 
-/// What is read from one connection before another one has its turn.
-const READ_BYTES: usize = 16 * 1024;
-
-/// Starts `count` devices, which connect to `server` and stay until the process ends.
+/// Starts a device for each identity, which connect to `server` and stay until the process ends.
 pub(super) fn start(
     server: SocketAddr,
-    count: usize,
+    badges: Vec<Badge>,
+    root: &str,
     seed: u64,
     news: Sender<News>,
 ) -> Result<(), Failure> {
@@ -80,12 +79,12 @@ pub(super) fn start(
     let waker = Waker::new(poll.registry(), WAKER).map_err(Failure::system(failed))?;
     let (done, downloads) = channel();
     let waker = Arc::new(waker);
-    let hands = Hands::start(move |number, fetch, fetched| {
+    let hands = Hands::start(root, move |number, fetch, fetched| {
         // If the fleet is gone, so is the process in a moment.
         drop(done.send((number, fetch, fetched)));
         drop(waker.wake());
-    });
-    let fleet = Fleet::new(server, count, seed, poll, hands, news);
+    })?;
+    let fleet = Fleet::new(server, badges, seed, poll, hands, news);
     thread::spawn(move || fleet.run(&downloads));
     Ok(())
 }
@@ -100,6 +99,7 @@ struct Fleet {
 }
 
 struct Member {
+    badge: Badge,
     device: Device,
     wire: Option<Wire>,
     due: Instant,
@@ -108,7 +108,7 @@ struct Member {
 impl Fleet {
     fn new(
         server: SocketAddr,
-        count: usize,
+        badges: Vec<Badge>,
         seed: u64,
         poll: Poll,
         hands: Hands,
@@ -117,16 +117,17 @@ impl Fleet {
         let now = Instant::now();
         let mut chance = fastrand::Rng::with_seed(seed);
         // So many connections a second can be made without an overflow of anybody's backlog.
-        let spread = Duration::from_millis(300 + count as u64);
-        let member = |number| {
+        let spread = Duration::from_millis(300 + badges.len() as u64);
+        let member = |(number, badge)| {
             let device = Device::new(number, chance.fork(), now, spread);
             Member {
+                badge,
                 due: device.due(),
                 device,
                 wire: None,
             }
         };
-        let devices: Vec<Member> = (0..count).map(member).collect();
+        let devices: Vec<Member> = badges.into_iter().enumerate().map(member).collect();
         let due = devices
             .iter()
             .enumerate()
@@ -180,7 +181,7 @@ impl Fleet {
             return;
         };
         let was_connected = wire.is_connected();
-        let mut lost = wire.advance(READ_BYTES).is_err();
+        let mut lost = wire.advance().is_err();
         let is_connected = wire.is_connected();
         let received = wire.take_received();
         if let Some(member) = self.devices.get_mut(number) {
@@ -267,7 +268,7 @@ impl Fleet {
             return;
         };
         if connect {
-            match Wire::connect(self.server, &self.poll, Token(number)) {
+            match Wire::connect(self.server, &member.badge, &self.poll, Token(number)) {
                 Ok(wire) => member.wire = Some(wire),
                 Err(_) => return self.hear(number, Input::Lost),
             }

@@ -4,6 +4,7 @@
 //! passes, both are said.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use std::time::{Duration, Instant};
 use refit_server::operator::read_token;
 use refit_server::places::Places;
 
-use super::api::Api;
+use super::api::{Api, Grant};
+use super::badge::{Badge, SERVER_NAME};
 use super::bundle::{self, BAD_BOARD, BOARD_FILE, GOOD_BOARD, NAME};
 use super::keeper::Keeper;
 use super::news::News;
@@ -56,6 +58,8 @@ pub(super) struct Stage {
     refit: PathBuf,
     refit_agent: PathBuf,
     home: PathBuf,
+    /// Where the server serves HTTPS and MQTT, once it has.
+    at: Option<(SocketAddr, SocketAddr)>,
     seed: u64,
     /// Last: what it puts away is no longer used then.
     keeper: Arc<Keeper>,
@@ -67,6 +71,8 @@ impl Stage {
         let refit = std::env::current_exe().map_err(Failure::system("find this program"))?;
         let refit_agent = beside(&refit)?;
         enough_open_files(wanted.devices)?;
+        // An error says that one is installed already, which is as well.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let (post, news) = channel();
         interrupt::listen(post.clone())?;
         let home = tempfile::Builder::new().prefix("refit-demo-").tempdir();
@@ -87,6 +93,7 @@ impl Stage {
             refit,
             refit_agent,
             home,
+            at: None,
             seed: wanted.seed,
             keeper: Arc::new(keeper),
         })
@@ -94,9 +101,33 @@ impl Stage {
 
     /// The server's API.
     pub(super) fn api(&self) -> Result<&Api, Failure> {
-        self.api
-            .as_ref()
-            .ok_or_else(|| Failure::broken("the server is not up", "report this"))
+        self.api.as_ref().ok_or_else(not_up)
+    }
+
+    /// Where the server serves HTTPS.
+    pub(super) fn https(&self) -> Result<SocketAddr, Failure> {
+        self.at.map(|(https, _)| https).ok_or_else(not_up)
+    }
+
+    /// The root's certificate of the fleet (PEM).
+    pub(super) fn ca(&self) -> Result<String, Failure> {
+        std::fs::read_to_string(self.data().join("ca/root.pem"))
+            .map_err(Failure::system("read the root's certificate"))
+    }
+
+    /// The directory of everything.
+    pub(super) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// The agent's program.
+    pub(super) fn refit_agent(&self) -> &Path {
+        &self.refit_agent
+    }
+
+    /// Who puts away what is left.
+    pub(super) fn keeper(&self) -> &Arc<Keeper> {
+        &self.keeper
     }
 
     /// The server's data directory.
@@ -116,15 +147,17 @@ impl Stage {
 
     /// Starts the server, on free ports or where it was before, and waits until it is ready.
     pub(super) fn start_server(&mut self) -> Result<(), Failure> {
-        let at = |place: &str| match place.split_once("://") {
-            Some((_, at)) => Ok(at.to_owned()),
-            None => free_address(),
+        let (http, mqtt) = match self.at {
+            Some(at) => at,
+            None => (free_address()?, free_address()?),
         };
-        let (http, mqtt) = (at(&self.world.server.api)?, at(&self.world.server.mqtt)?);
+        self.at = Some((http, mqtt));
         let data = self.data();
         let mut command = quiet(Command::new(&self.refit));
         command
-            .args(["serve", "--dev", "--http", &http, "--mqtt", &mqtt, "--data"])
+            .args(["serve", "--name", SERVER_NAME])
+            .args(["--http", &http.to_string(), "--mqtt", &mqtt.to_string()])
+            .arg("--data")
             .arg(&data);
         self.server = Some(Process::start(
             "the server",
@@ -147,7 +180,7 @@ impl Stage {
         };
         let token = read_token(&places.token_file)
             .map_err(|error| Failure::broken(error.to_string(), "report this"))?;
-        let api = Api::new(&places.api, &token);
+        let api = Api::new(&places.api, &token, &self.ca()?)?;
         let ready = api.is_ready();
         if ready {
             self.api = Some(api);
@@ -168,20 +201,9 @@ impl Stage {
     }
 
     /// Starts the simulated devices.
-    pub(super) fn start_devices(&self) -> Result<(), Failure> {
-        let mqtt = self.world.server.mqtt.trim_start_matches("mqtt://");
-        let server = mqtt.parse().map_err(|_| {
-            Failure::broken(
-                format!("{mqtt:?} is not an address to connect to"),
-                "report this",
-            )
-        })?;
-        fleet::start(
-            server,
-            self.world.devices.len(),
-            self.seed,
-            self.post.clone(),
-        )
+    pub(super) fn start_devices(&self, badges: Vec<Badge>) -> Result<(), Failure> {
+        let (_, mqtt) = self.at.ok_or_else(not_up)?;
+        fleet::start(mqtt, badges, &self.ca()?, self.seed, self.post.clone())
     }
 
     /// Starts an agent, or starts it again.
@@ -192,16 +214,7 @@ impl Stage {
             .and_then(|()| std::fs::write(root.join(BOARD_FILE), format!("{board}\n")))
             .map_err(Failure::system("make an agent's root"))?;
         let mut command = quiet(Command::new(&self.refit_agent));
-        command
-            .args([
-                "run",
-                "--server",
-                &self.world.server.api,
-                "--id",
-                &id,
-                "--root",
-            ])
-            .arg(&root);
+        command.args(["run", "--root"]).arg(&root);
         let post = self.post.clone();
         // If the story is over, so is the process in a moment.
         let hear = move |line| drop(post.send(News::Agent(agent, line)));
@@ -245,19 +258,20 @@ impl Stage {
 
     /// Says for every device which version it should run, agents first. That all are told is waited for by the caller.
     pub(super) fn desire(&mut self, version: &str) -> Result<(), Failure> {
-        let agents = self.world.agents.iter().map(|agent| agent.id.clone());
-        let devices = (0..self.world.devices.len()).map(fleet::name);
-        let ids: Arc<Vec<String>> = Arc::new(agents.chain(devices).collect());
+        let agents = self.world.agents.iter().enumerate();
+        let agents = agents.map(|(number, agent)| (agent.id.clone(), Some(grant_of(number))));
+        let devices = (0..self.world.devices.len()).map(|number| (fleet::name(number), None));
+        let wishes: Arc<Vec<(String, Option<Grant>)>> = Arc::new(agents.chain(devices).collect());
         let next = Arc::new(AtomicUsize::new(0));
         let release = format!("{NAME}@{version}");
         self.world.wished = 0;
         for _ in 0..WISHERS {
-            let (ids, next, api) = (Arc::clone(&ids), Arc::clone(&next), self.api()?.clone());
+            let (wishes, next, api) = (Arc::clone(&wishes), Arc::clone(&next), self.api()?.clone());
             let (post, release) = (self.post.clone(), release.clone());
             thread::spawn(move || {
-                while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some((id, grant)) = wishes.get(next.fetch_add(1, Ordering::Relaxed)) {
                     // As above.
-                    drop(post.send(News::Wished(api.desire(id, &release))));
+                    drop(post.send(News::Wished(api.desire(id, &release, *grant))));
                 }
             });
         }
@@ -384,8 +398,21 @@ impl Drop for Stage {
     }
 }
 
+/// Half of the agents have each grant.
+pub(super) fn grant_of(agent: usize) -> Grant {
+    if agent.is_multiple_of(2) {
+        Grant::Credential
+    } else {
+        Grant::Presigned
+    }
+}
+
+fn not_up() -> Failure {
+    Failure::broken("the server is not up", "report this")
+}
+
 /// Settings of the person who types are not for the demo's own processes.
-fn quiet(mut command: Command) -> Command {
+pub(super) fn quiet(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(b"REFIT_") {
             command.env_remove(name);
@@ -397,11 +424,11 @@ fn quiet(mut command: Command) -> Command {
 /// Finds a free port on loopback, at random, below those that systems give to outgoing connections. The server is killed
 /// and comes back on the same port: nobody who connects somewhere meanwhile must be given it, least of all a device
 /// that tries to reach the server, for it would then be connected to itself.
-fn free_address() -> Result<String, Failure> {
+fn free_address() -> Result<SocketAddr, Failure> {
     const TRIES: usize = 200;
     for _ in 0..TRIES {
-        let address = format!("127.0.0.1:{}", fastrand::u16(12_000..32_000));
-        if std::net::TcpListener::bind(&address).is_ok() {
+        let address = SocketAddr::from(([127, 0, 0, 1], fastrand::u16(12_000..32_000)));
+        if std::net::TcpListener::bind(address).is_ok() {
             return Ok(address);
         }
     }

@@ -6,15 +6,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::api::Grant;
+use super::badge::Badge;
 use super::bundle::{NAME, NEW, OLD};
 use super::check::Check;
-use super::stage::Stage;
+use super::stage::{self, Stage};
+use super::thief::{self, Booty};
 use super::world::{Tone, Wave, World, agent_name};
-use super::{Failure, Wanted, fleet, grouped, picture, screen};
+use super::{Failure, Wanted, enrolling, fleet, grouped, picture, screen};
 
 /// The story. A step waits for its own end, so that the next one finds what it needs.
-pub(super) const STEPS: [Step; 8] = [
+pub(super) const STEPS: [Step; 9] = [
     the_server_starts,
+    everybody_enrols,
     the_fleet_connects,
     everybody_goes_to_the_old_release,
     the_new_release_is_wished_for,
@@ -39,6 +43,10 @@ pub(super) struct Plot {
     killed_while: &'static str,
     /// What had been acknowledged when the server was killed, held against the server that came back.
     survived: Option<Check>,
+    /// Who the simulated devices are, until they start.
+    badges: Vec<Badge>,
+    /// Whether one agent was refused what another was given.
+    refused: Option<Check>,
 }
 
 /// Tells the story. Whether every check held is the result; a story that broke off is a failure.
@@ -49,6 +57,8 @@ pub(crate) fn run(wanted: &Wanted) -> Result<bool, Failure> {
         bad: wanted.agents / 2,
         killed_while: "",
         survived: None,
+        badges: Vec::new(),
+        refused: None,
     };
     let told = STEPS
         .iter()
@@ -73,8 +83,20 @@ pub(crate) fn run(wanted: &Wanted) -> Result<bool, Failure> {
 fn the_server_starts(stage: &mut Stage, _: &mut Plot) -> Result<(), Failure> {
     stage.start_server()?;
     let (api, mqtt) = (&stage.world.server.api, &stage.world.server.mqtt);
-    let text = format!("refit serve --dev is up: {api} and {mqtt}");
+    let text = format!("refit serve is up, with a CA of its own: {api} and {mqtt}");
     stage.world.tell(Tone::Step, text);
+    Ok(())
+}
+
+fn everybody_enrols(stage: &mut Stage, plot: &mut Plot) -> Result<(), Failure> {
+    let began = Instant::now();
+    plot.badges = enrolling::everybody(stage)?;
+    let text = format!(
+        "{} have enrolled by one claim token, each with a key of its own, {:.1} s later",
+        grouped(stage.world.fleet()),
+        began.elapsed().as_secs_f64()
+    );
+    stage.world.tell(Tone::Good, text);
     Ok(())
 }
 
@@ -82,13 +104,13 @@ fn the_fleet_connects(stage: &mut Stage, plot: &mut Plot) -> Result<(), Failure>
     for agent in 0..stage.world.agents.len() {
         stage.start_agent(agent, agent == plot.bad)?;
     }
-    stage.start_devices()?;
+    stage.start_devices(std::mem::take(&mut plot.badges))?;
     stage.wait_for("everybody to be connected", |world| {
         world.online() == world.fleet()
     })?;
     let (devices, agents) = (stage.world.devices.len(), stage.world.agents.len());
     let text = format!(
-        "{} devices and {agents} agents are connected",
+        "{} devices and {agents} agents are connected, over TLS with their certificates",
         grouped(devices)
     );
     stage.world.tell(Tone::Step, text);
@@ -148,12 +170,48 @@ fn an_agent_is_killed_in_mid_install(stage: &mut Stage, plot: &mut Plot) -> Resu
         plot.killed_while
     );
     stage.world.tell(Tone::Bad, text);
+    another_tries_what_it_was_given(stage, plot)?;
     stage.start_agent(victim, false)?;
     stage.world.tell(
         Tone::Step,
         format!("{id} is started again, with what its journal says"),
     );
     Ok(())
+}
+
+/// While its owner is down, its job is open, and what it was given is good: for the owner.
+fn another_tries_what_it_was_given(stage: &mut Stage, plot: &mut Plot) -> Result<(), Failure> {
+    let (owner, thief) = (plot.victim, (plot.victim + 1) % stage.world.agents.len());
+    let ids = [agent_name(owner), agent_name(thief)];
+    let check = theft(stage, owner, thief, &ids).map_err(|why| {
+        let what = format!("{} could not try what {} was given: {why}", ids[1], ids[0]);
+        Failure::broken(what, "report this")
+    })?;
+    let tone = if check.held() { Tone::Good } else { Tone::Bad };
+    stage.world.tell(tone, check.found.join("; "));
+    plot.refused = Some(check);
+    Ok(())
+}
+
+fn theft(stage: &Stage, owner: usize, thief: usize, ids: &[String; 2]) -> Result<Check, String> {
+    let shown = |failure: Failure| failure.to_string();
+    let (api, server) = (stage.api().map_err(shown)?, stage.https().map_err(shown)?);
+    let badge = |agent| Badge::of_agent(&stage.root(agent));
+    let (owner_badge, thief_badge) = (badge(owner)?, badge(thief)?);
+    let job = stage.world.agents.get(owner).and_then(|a| a.job.clone());
+    let job = job.ok_or("it has no job")?;
+    let release = format!("{NAME}@{NEW}");
+    let grant = |grant| api.desire(&ids[0], &release, Some(grant)).map_err(shown);
+    let mine = stage::grant_of(owner);
+    grant(Grant::Presigned)?;
+    let url = thief::presigned(&owner_badge, server)?;
+    grant(Grant::Credential)?;
+    let credential = thief::credential(&owner_badge, server, &job)?;
+    let booty = Booty { url, credential };
+    let owner = thief::tries(&owner_badge, server, &booty)?;
+    let thief = thief::tries(&thief_badge, server, &booty)?;
+    grant(mine)?;
+    Ok(checks::refused(ids, owner, thief))
 }
 
 fn the_server_is_killed_in_mid_flight(stage: &mut Stage, plot: &mut Plot) -> Result<(), Failure> {
@@ -250,6 +308,7 @@ fn everything_is_checked(stage: &mut Stage, plot: &mut Plot) -> Result<(), Failu
         kept.lost,
     )];
     checks.extend(plot.survived.take());
+    checks.extend(plot.refused.take());
     checks.extend([
         checks::ended_once(world, &jobs),
         checks::believes_what_is(world, &devices),

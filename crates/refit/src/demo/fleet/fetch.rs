@@ -9,6 +9,9 @@ use std::time::Duration;
 use refit_protocol::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
+use crate::demo::Failure;
+use crate::demo::api::trusting;
+
 /// How many downloads go on at a time.
 const THREADS: usize = 6;
 
@@ -45,14 +48,18 @@ pub(super) struct Hands {
 }
 
 impl Hands {
-    /// Starts them; each ended download is told to `done`, with the device's number.
-    pub(super) fn start(done: impl Fn(usize, Fetch, Fetched) + Clone + Send + 'static) -> Self {
+    /// Starts them, trusting this root (PEM); each ended download is told to `done`, with the device's number.
+    pub(super) fn start(
+        root: &str,
+        done: impl Fn(usize, Fetch, Fetched) + Clone + Send + 'static,
+    ) -> Result<Self, Failure> {
         let (orders, queue) = channel();
         let queue = Arc::new(Mutex::new(queue));
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(DOWNLOAD_MAX))
             .proxy(None)
+            .tls_config(trusting(root)?)
             .max_idle_connections_per_host(THREADS)
             .build();
         let http = config.new_agent();
@@ -65,7 +72,7 @@ impl Hands {
                 }
             });
         }
-        Self { orders }
+        Ok(Self { orders })
     }
 
     /// Orders a download.

@@ -7,6 +7,7 @@ use crate::demo::bundle::{self, NAME, NEW, OLD};
 use crate::demo::check::Check;
 use crate::demo::fleet;
 use crate::demo::stage::Stage;
+use crate::demo::thief::Statuses;
 use crate::demo::world::{Agent, World, agent_name};
 
 /// Two jobs for everybody, one for each release, and all of them ended.
@@ -125,6 +126,21 @@ pub(super) fn went_back(
         .found
         .extend(why.map(|why| format!("refit device why {id}: {}", one_line(&why))));
     check
+}
+
+/// What one agent was given is good for it, and for no other.
+pub(super) fn refused(ids: &[String; 2], owner: Statuses, thief: Statuses) -> Check {
+    let [owner_id, thief_id] = ids;
+    let shown = |statuses: Statuses| format!("{}, {}", statuses[0], statuses[1]);
+    Check::of_one(
+        "one agent was refused what another was given",
+        owner == [200; 2] && thief == [403; 2],
+        format!(
+            "{thief_id} was refused {owner_id}'s URL and credential: {}; {owner_id} itself: {}",
+            shown(thief),
+            shown(owner)
+        ),
+    )
 }
 
 /// All IDs, agents first.
