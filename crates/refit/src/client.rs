@@ -307,6 +307,8 @@ fn next(code: &str) -> Option<&'static str> {
             Some("give that token with REFIT_TOKEN; for the server on this machine, give none")
         }
         "device_not_found" => Some("`refit device list` lists those that there are"),
+        "token_not_found" => Some("`refit token list` lists those that there are"),
+        "user_not_found" => Some("`refit user list` lists those that there are"),
         "job_not_found" => Some("`refit job list` lists those that there are"),
         "release_not_found" | "unknown_release" => {
             Some("`refit release list` lists those that there are")

@@ -13,6 +13,8 @@ mod job;
 mod reference;
 mod release;
 mod serve;
+mod token;
+mod user;
 
 use clap::{Parser, Subcommand};
 
@@ -67,6 +69,12 @@ enum Command {
     /// The fleet's certificate authority
     #[command(subcommand)]
     Ca(ca::Command),
+    /// Tokens, with which programs are let in
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Users, who sign in with a password
+    #[command(subcommand)]
+    User(user::Command),
     /// Who changed what, and the proof that nobody changed that
     #[command(subcommand)]
     Audit(audit::Command),
@@ -92,6 +100,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Grant(command) => grant::run(&command, &client()?, output),
         Command::Enrol(command) => enrol::run(command, &client()?, output),
         Command::Ca(command) => ca::run(command, &client()?, output),
+        Command::Token(command) => token::run(command, &client()?, output),
+        Command::User(command) => user::run(command, &client()?, output),
         Command::Audit(command) => audit::run(command, client, output),
         Command::Doctor => doctor::run(&cli.wanted, output),
         Command::Events(arguments) => events::run(&arguments, &client()?, output),
@@ -131,6 +141,18 @@ fn device_id(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Reads a time like `7d`, in seconds.
+fn seconds(written: &str) -> Result<u64, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+    units
+        .iter()
+        .find_map(|(unit, seconds)| {
+            let count: u64 = written.strip_suffix(unit)?.parse().ok()?;
+            count.checked_mul(*seconds).filter(|total| *total > 0)
+        })
+        .ok_or_else(|| "write a number and s, m, h or d, like 7d".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,5 +161,34 @@ mod tests {
     #[test]
     fn the_commands_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// `clap` takes two of one name for one: a `--token` of every command would have the word of this one.
+    #[test]
+    fn no_command_takes_a_word_for_an_option_of_every_command() {
+        let root = Cli::command();
+        let everywhere: Vec<_> = root
+            .get_arguments()
+            .filter(|arg| arg.is_global_set())
+            .map(|arg| arg.get_id().clone())
+            .collect();
+        assert!(!everywhere.is_empty());
+        let mut commands: Vec<_> = root.get_subcommands().collect();
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands());
+            for arg in command.get_arguments() {
+                let (name, id) = (command.get_name(), arg.get_id());
+                assert!(!everywhere.contains(id), "{name}: {id}");
+            }
+        }
+    }
+
+    #[test]
+    fn times_are_read_as_they_are_typed() {
+        assert_eq!(seconds("7d"), Ok(604_800));
+        assert_eq!(seconds("90s"), Ok(90));
+        for bad in ["", "7", "d", "-1d", "0h", "1w", "99999999999999999999d"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -16,6 +16,7 @@ mod failure;
 mod find;
 mod open_files;
 mod output;
+mod password;
 mod stream;
 
 use std::process::ExitCode;

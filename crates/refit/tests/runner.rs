@@ -2,6 +2,8 @@
 
 // The attribute tells the lints that all of it is a test.
 #[cfg(test)]
+mod admitting;
+#[cfg(test)]
 mod auditing;
 #[cfg(test)]
 mod doctor;

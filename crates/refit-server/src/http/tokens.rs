@@ -67,6 +67,8 @@ pub(crate) struct Token {
     pub(crate) used_at: Option<String>,
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) revoked_at: Option<String>,
+    /// Whether it is good now: neither revoked nor expired.
+    pub(crate) good: bool,
     /// The text of the token, when it is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<String>,
@@ -74,11 +76,13 @@ pub(crate) struct Token {
 
 impl Token {
     fn of(row: TokenRow) -> Self {
+        let is_expired = row.expires.is_some_and(|expires| expires <= wall::now());
         let scope = row
             .scope
             .as_deref()
             .and_then(|text| Scope::parse(text).ok());
         Self {
+            good: row.revoked.is_none() && !is_expired,
             id: row.id,
             name: row.name,
             role: row.role,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
+use super::seconds;
 use crate::client::{Client, encoded};
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, cell, hint, table, text, time};
@@ -51,18 +52,6 @@ pub(crate) struct New {
     /// What is known of these devices; may be given several times
     #[arg(long = "attr", value_name = "KEY=VALUE", value_parser = attribute)]
     attributes: Vec<(String, Value)>,
-}
-
-/// Reads a time like `7d`, in seconds.
-fn seconds(written: &str) -> Result<u64, String> {
-    let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
-    units
-        .iter()
-        .find_map(|(unit, seconds)| {
-            let count: u64 = written.strip_suffix(unit)?.parse().ok()?;
-            count.checked_mul(*seconds).filter(|total| *total > 0)
-        })
-        .ok_or_else(|| "write a number and s, m, h or d, like 7d".into())
 }
 
 /// Reads `key=value`; a value that is JSON is taken as such.
@@ -225,12 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_and_attributes_are_read_as_they_are_typed() {
-        assert_eq!(seconds("7d"), Ok(604_800));
-        assert_eq!(seconds("90s"), Ok(90));
-        for bad in ["", "7", "d", "-1d", "0h", "1w", "99999999999999999999d"] {
-            assert!(seconds(bad).is_err(), "{bad}");
-        }
+    fn attributes_are_read_as_they_are_typed() {
         assert_eq!(attribute("a=b=c"), Ok(("a".into(), json!("b=c"))));
         assert_eq!(attribute("a=7"), Ok(("a".into(), json!(7))));
         assert_eq!(attribute("a="), Ok(("a".into(), json!(""))));
