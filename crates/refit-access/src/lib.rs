@@ -7,7 +7,7 @@
 //! name, who may ask for it, and whether it is of one device.
 //!
 //! *Start reading at* [`matrix`], the one table of role and operation; then `rights.rs`, which answers from it, and
-//! `scope.rs`, what an application's token is narrowed to. `token.rs`, `password.rs` and `throttle.rs` are how somebody
+//! `scope.rs`, what an application's token is narrowed to, and `span.rs`, where in a list that is. `token.rs`, `password.rs` and `throttle.rs` are how somebody
 //! shows who they are; `name.rs` is what tokens and users may be called.
 //!
 //! *Keeps*: nothing is allowed that the table does not say (`tests/rights.rs` asks for every cell); a scope only ever
@@ -20,5 +20,6 @@ pub mod password;
 pub mod rights;
 pub mod role;
 pub mod scope;
+pub mod span;
 pub mod throttle;
 pub mod token;

@@ -7,6 +7,7 @@ use refit_protocol::device_id::DeviceId;
 use crate::matrix::{Cell, Nature, Operation, Target};
 use crate::role::Role;
 use crate::scope::Scope;
+use crate::span::Span;
 
 /// What somebody may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,11 @@ impl Rights {
         self.scope
             .as_ref()
             .is_none_or(|scope| scope.has_device(device))
+    }
+
+    /// Returns where in the order of IDs those are; `None`: anywhere.
+    pub fn spans(&self) -> Option<&[Span]> {
+        self.scope.as_ref().map(Scope::spans)
     }
 
     /// Tells whether every device does.

@@ -7,6 +7,7 @@ use refit_protocol::device_id::{self, DEVICE_ID_BYTES_MAX, DeviceId};
 use serde::{Deserialize, Serialize};
 
 use crate::matrix::Operation;
+use crate::span::{self, Span};
 
 /// How many IDs and patterns a scope may have.
 pub const PATTERNS_MAX: usize = 256;
@@ -17,6 +18,7 @@ pub struct Scope {
     text: ScopeText,
     ids: HashSet<String>,
     globs: Vec<String>,
+    spans: Vec<Span>,
     may: BTreeSet<Operation>,
 }
 
@@ -50,14 +52,18 @@ impl Scope {
         for pattern in &devices {
             check(pattern)?;
         }
-        let (globs, ids) = devices.iter().cloned().partition(|d| is_glob(d));
-        let ids: Vec<String> = ids;
+        let (globs, ids): (Vec<String>, Vec<String>) =
+            devices.iter().cloned().partition(|d| is_glob(d));
         let text = ScopeText {
             may: may.iter().map(|one| one.as_str().to_owned()).collect(),
             devices,
         };
+        let of_ids = ids.iter().map(|id| Span::of_id(id));
+        let of_globs = globs.iter().map(|glob| Span::of_glob(glob));
+        let spans = span::union(of_ids.chain(of_globs).collect());
         Ok(Self {
             text,
+            spans,
             ids: ids.into_iter().collect(),
             globs,
             may,
@@ -84,6 +90,11 @@ impl Scope {
     pub fn has_device(&self, device: &DeviceId) -> bool {
         let id = device.as_str();
         self.ids.contains(id) || self.globs.iter().any(|glob| matches(glob, id))
+    }
+
+    /// Returns where in the order of IDs its devices are: in order, none overlapping. Others may be there too.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
     }
 
     /// Tells whether this operation is in it.

@@ -132,9 +132,11 @@ impl Access {
     pub(crate) fn change(
         &self,
         change: AccessChange,
-        line: Entry,
+        mut line: Entry,
     ) -> Result<AccessOutcome, Failure> {
         let _one = self.changing.lock();
+        // Nobody else changes the store, so the table is what it holds.
+        line.before = self.table().before(&change).map(|was| was.to_string());
         let outcome = self.store.change_access(change, Some(line))?;
         if outcome == AccessOutcome::Done {
             let table = Table::read(&mut *self.store.reader()?)?;

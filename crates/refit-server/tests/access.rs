@@ -1,6 +1,7 @@
 //! Every route of the description, asked for by everybody there is: what the table says is what happens.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use refit_access::matrix::{Nature, Operation, Target};
 use refit_access::rights::{Denial, Rights};
@@ -9,9 +10,10 @@ use refit_access::scope::Scope;
 use refit_access::token::{Purpose, Secret};
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::time::Timestamp;
+use refit_replica::record::Record;
 use refit_store::access::{AccessChange, AccessOutcome, TokenRow};
 use refit_store::sqlite::{Options, SqliteStore};
-use refit_store::store::Store;
+use refit_store::store::{Operation as Written, Outcome, Store};
 use refit_testkit::TestServer;
 use refit_testkit::server::Wishes;
 use serde_json::{Value, json};
@@ -250,6 +252,55 @@ fn lists_hold_what_is_in_scope() {
 }
 
 #[test]
+fn a_scope_of_one_plant_is_one_page_among_many_devices() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    drop(TestServer::start_on(&data, &Wishes::default()).unwrap());
+    let ids = (0..6000).map(|n| format!("plant-{}-{n:04}", n % 6));
+    let plant = ["plant-7-0001", "plant-7-0002", "plant-70-1", "zoo-1"].map(str::to_owned);
+    fill(&data, ids.chain(plant));
+    let server = TestServer::start_on(&data, &Wishes::default()).unwrap();
+    let listed = |name: &str, devices: &[&str]| {
+        let body = json!({ "name": name, "role": "application", "devices": devices });
+        let bearer = format!("Bearer {}", made(&server, &body).1);
+        let url = server.url("/api/v1/devices?limit=500");
+        let page = ask_with("GET", &url, &[("authorization", &bearer)], ()).is(200);
+        let items = page["items"].as_array().unwrap().iter();
+        let ids: Vec<String> = items
+            .map(|item| item["id"].as_str().unwrap().to_owned())
+            .collect();
+        (ids, page["nextCursor"].is_null())
+    };
+    let both = ["plant-7-0001", "plant-7-0002"].map(str::to_owned).to_vec();
+    assert_eq!(listed("glob", &["plant-7-*"]), (both.clone(), true));
+    assert_eq!(
+        listed("ids", &both.iter().map(String::as_str).collect::<Vec<_>>()),
+        (both, true)
+    );
+    let two = ["plant-0-0000", "zoo-1"].map(str::to_owned).to_vec();
+    assert_eq!(listed("far", &["zoo-*", "plant-0-0000"]), (two, true));
+    // A pattern without a beginning is looked for everywhere, a part of it a page.
+    assert_eq!(listed("end", &["*-1"]), (Vec::new(), false));
+}
+
+/// Writes devices into the store of a server that does not run.
+fn fill(data: &Path, ids: impl Iterator<Item = String>) {
+    let store = SqliteStore::open(Options::new(data)).unwrap();
+    let made = ids.map(|id| Written {
+        device: DeviceId::parse(&id).unwrap(),
+        from: None,
+        record: Record::default(),
+        jobs: Vec::new(),
+        seen: None,
+        at: Timestamp(1),
+        audit: Vec::new(),
+    });
+    let outcomes = store.commit(made.collect()).unwrap();
+    let is_applied = |outcome: &Outcome| matches!(outcome, Outcome::Applied(_));
+    assert!(outcomes.iter().all(is_applied));
+}
+
+#[test]
 fn software_and_state_are_two_rights() {
     let server = TestServer::start();
     ask(
@@ -338,4 +389,61 @@ fn guesses_run_out_and_it_is_said_for_how_long() {
     let answer = guess();
     answer.is_problem(429, "too_many");
     assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0);
+}
+
+/// Semantics 21: a change is told with what was before it, and never with a secret.
+#[test]
+fn the_audit_log_tells_what_access_was_before() {
+    let server = TestServer::start();
+    let (id, _) = made(
+        &server,
+        &json!({ "name": "app", "role": "application", "devices": ["lamp-*"], "may": ["device:read"] }),
+    );
+    let user = r#"{"name":"ada","role":"viewer","password":"correct horse battery"}"#;
+    ask(&server, "POST", "/api/v1/users", user).is(201);
+    for change in [
+        r#"{"role":"operator"}"#,
+        r#"{"disabled":true}"#,
+        r#"{"disabled":true}"#,
+        r#"{"password":"another horse battery"}"#,
+    ] {
+        ask(&server, "PATCH", "/api/v1/users/ada", change).is(200);
+    }
+    ask(&server, "DELETE", "/api/v1/users/ada", "").is(204);
+    ask(&server, "DELETE", &format!("/api/v1/tokens/{id}"), "").is(204);
+    let log = get(&server, "/api/v1/audit?order=oldest").is(200);
+    let read = |value: &Value| {
+        value
+            .as_str()
+            .map_or(Value::Null, |text| serde_json::from_str(text).unwrap())
+    };
+    let lines: Vec<(String, Value)> = log["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| {
+            (
+                line["target"].as_str().unwrap().to_owned(),
+                read(&line["before"]),
+            )
+        })
+        .collect();
+    let ada = "user:ada".to_owned();
+    let token = json!({
+        "name": "app", "role": "application", "expires": null,
+        "scope": { "devices": ["lamp-*"], "may": ["device:read"] },
+    });
+    assert_eq!(
+        lines,
+        [
+            ("token:app".to_owned(), Value::Null),
+            (ada.clone(), Value::Null),
+            (ada.clone(), json!({ "role": "viewer" })),
+            (ada.clone(), json!({ "disabled": false })),
+            (ada.clone(), json!({ "disabled": true })),
+            (ada.clone(), Value::Null),
+            (ada, json!({ "role": "operator", "disabled": true })),
+            (format!("token-id:{id}"), token),
+        ]
+    );
 }

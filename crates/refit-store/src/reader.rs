@@ -2,6 +2,7 @@
 //! that they stay right while records come and change, and cost the same at the end as at the beginning.
 
 use refit_access::audit::Head;
+use refit_access::span::Span;
 use refit_protocol::claim::ClaimId;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
@@ -26,9 +27,10 @@ pub trait Reader: Send {
     /// Returns several records, in the order asked, of one moment.
     fn load_many(&mut self, wanted: &[Wanted]) -> Result<Vec<Option<Stored>>, Failure>;
 
-    /// Lists devices by ID, from behind `after`.
+    /// Lists devices by ID, from behind `after`, of a stretch of IDs.
     fn devices(
         &mut self,
+        within: &Span,
         after: Option<&DeviceId>,
         limit: usize,
     ) -> Result<Vec<DeviceRow>, Failure>;

@@ -31,6 +31,7 @@ holds! {
         many_are_read_in_the_order_asked
         a_remembered_number_is_only_a_hint
         pages_stay_right_under_change
+        a_stretch_of_ids_is_read_alone
         a_row_is_the_record_in_short
         who_desires_an_artifact_is_known
         facts_are_kept

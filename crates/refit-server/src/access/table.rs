@@ -10,9 +10,10 @@ use refit_access::role::Role;
 use refit_access::scope::Scope;
 use refit_access::token::SecretHash;
 use refit_protocol::time::Timestamp;
-use refit_store::access::{TokenRow, UserRow};
+use refit_store::access::{AccessChange, TokenRow, UserRow};
 use refit_store::reader::Reader;
 use refit_store::store::Failure;
+use serde_json::{Value, json};
 
 use super::Credential;
 
@@ -147,6 +148,40 @@ impl Table {
 
     pub(super) fn user(&self, name: &str) -> Option<&UserRow> {
         self.users.get(name)
+    }
+
+    /// Says what it is that a change changes, as the audit log tells it: no secret, and no hash of one.
+    pub(super) fn before(&self, change: &AccessChange) -> Option<Value> {
+        match change {
+            AccessChange::AddToken(_)
+            | AccessChange::AddUser(_)
+            | AccessChange::SetPassword { .. }
+            | AccessChange::AddSession(_)
+            | AccessChange::RemoveSession { .. } => None,
+            AccessChange::RevokeToken { id, .. } => self.token(id),
+            AccessChange::SetRole { user, .. } => {
+                Some(json!({ "role": self.users.get(user)?.role }))
+            }
+            AccessChange::SetDisabled { user, .. } => {
+                Some(json!({ "disabled": self.users.get(user)?.disabled }))
+            }
+            AccessChange::RemoveUser { user } => {
+                let user = self.users.get(user)?;
+                Some(json!({ "role": user.role, "disabled": user.disabled }))
+            }
+        }
+    }
+
+    fn token(&self, wanted: &str) -> Option<Value> {
+        self.passes.values().find_map(|pass| match &pass.who {
+            Who::Token { id, name } if id == wanted => Some(json!({
+                "name": name,
+                "role": pass.rights.role().as_str(),
+                "scope": pass.rights.scope().map(Scope::text),
+                "expires": pass.expires.map(|at| at.0),
+            })),
+            Who::Token { .. } | Who::User { .. } => None,
+        })
     }
 
     pub(super) fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {

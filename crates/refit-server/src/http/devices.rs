@@ -7,12 +7,15 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use refit_access::rights::Rights;
+use refit_access::span::Span;
 use refit_engine::shard::Presence;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::diff::SOFTWARE_URL;
 use refit_protocol::update::Update;
 use refit_replica::input::Input;
-use refit_store::reader::DeviceRow;
+use refit_store::reader::{DeviceRow, Reader};
+use refit_store::store::Failure;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -49,10 +52,7 @@ pub(crate) async fn list(
     let ((rows, next), presence) = app
         .readers
         .read(move |reader| {
-            let read = |after: Option<&DeviceId>, limit| reader.devices(after, limit);
-            let sees = |row: &DeviceRow| rights.sees(&row.id);
-            let sees: Option<&dyn Fn(&DeviceRow) -> bool> = (!rights.sees_all()).then_some(&sees);
-            let page = narrow::page(after, limit, read, |row| row.id.clone(), sees)?;
+            let page = page_of(reader, &rights, after, limit)?;
             let presence = fleet.presence(page.0.iter().map(|row| row.id.clone()).collect());
             Ok((page, presence))
         })
@@ -71,6 +71,32 @@ pub(crate) async fn list(
         next_cursor: next,
     };
     Ok((link, Json(page)).into_response())
+}
+
+/// Reads a page of the devices that are seen, without looking at those between the stretches of a scope.
+fn page_of(
+    reader: &mut dyn Reader,
+    rights: &Rights,
+    after: Option<DeviceId>,
+    limit: usize,
+) -> Result<narrow::Narrowed<DeviceRow, DeviceId>, Failure> {
+    let key = |row: &DeviceRow| row.id.clone();
+    let Some(spans) = rights.spans() else {
+        let all = Span::all();
+        let read = |after: Option<&DeviceId>, limit| reader.devices(&all, after, limit);
+        return narrow::page(after, limit, read, key, None);
+    };
+    let done = after.as_ref().map_or(0, |after| {
+        spans.partition_point(|span| span.before.as_str() <= after.as_str())
+    });
+    narrow::page_of_parts(
+        &spans[done..],
+        after,
+        limit,
+        |span, after, limit| reader.devices(span, after, limit),
+        key,
+        &|row| rights.sees(&row.id),
+    )
 }
 
 /// Shows a device.

@@ -23,25 +23,44 @@ pub(super) fn page<T, K: Clone>(
         let next = rows.get(limit - 1).map(&key);
         return Ok((rows, next));
     };
+    let all = |(): &(), after: Option<&K>, limit| read(after, limit);
+    page_of_parts(&[()], after, limit, all, key, sees)
+}
+
+/// Reads a page of the rows that are seen, all of which are in these parts of the list, one behind the other. A part
+/// costs one read at least.
+pub(super) fn page_of_parts<P, T, K: Clone>(
+    parts: &[P],
+    after: Option<K>,
+    limit: usize,
+    mut read: impl FnMut(&P, Option<&K>, usize) -> Result<Vec<T>, Failure>,
+    key: impl Fn(&T) -> K,
+    sees: &dyn Fn(&T) -> bool,
+) -> Result<Narrowed<T, K>, Failure> {
     let (mut seen, mut after, mut looked) = (Vec::new(), after, 0);
-    while looked < LOOKED_MAX {
-        let rows = read(after.as_ref(), READ)?;
-        let is_last = rows.len() < READ;
-        for row in rows {
-            looked += 1;
-            after = Some(key(&row));
-            if sees(&row) {
-                seen.push(row);
-                if seen.len() == limit {
-                    return Ok((seen, after));
+    for part in parts {
+        loop {
+            if looked >= LOOKED_MAX {
+                return Ok((seen, after));
+            }
+            let rows = read(part, after.as_ref(), READ)?;
+            let is_last = rows.len() < READ;
+            for row in rows {
+                looked += 1;
+                after = Some(key(&row));
+                if sees(&row) {
+                    seen.push(row);
+                    if seen.len() == limit {
+                        return Ok((seen, after));
+                    }
                 }
             }
-        }
-        if is_last {
-            return Ok((seen, None));
+            if is_last {
+                break;
+            }
         }
     }
-    Ok((seen, after))
+    Ok((seen, None))
 }
 
 #[cfg(test)]
@@ -88,5 +107,38 @@ mod tests {
         every_row(&few, 1);
         every_row(&none, 0);
         assert_eq!(all(500, None).concat().len(), 12_000);
+    }
+
+    #[test]
+    fn what_is_between_the_parts_is_not_read() {
+        let parts = [(10, 12), (6000, 6600), (9000, 9001), (11_000, 11_000)];
+        let is_in = |n: u32| parts.iter().any(|(from, to)| (*from..*to).contains(&n));
+        let count = (0..12_000)
+            .filter(|n| is_in(*n) && !n.is_multiple_of(5))
+            .count();
+        for limit in [1000, 7, 1] {
+            let (mut rows, mut after, mut looked) = (Vec::new(), None, 0);
+            loop {
+                let read = |(from, to): &(u32, u32), after: Option<&u32>, limit: usize| {
+                    let first = after.map_or(*from, |after| (after + 1).max(*from));
+                    let rows: Vec<u32> = (first..*to).take(limit).collect();
+                    looked += rows.len();
+                    Ok(rows)
+                };
+                let sees = |n: &u32| !n.is_multiple_of(5);
+                let page = page_of_parts(&parts, after, limit, read, |n| *n, &sees).unwrap();
+                assert!(page.0.len() <= limit);
+                rows.extend(page.0);
+                after = page.1;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(rows.len(), count);
+            assert!(rows.is_sorted());
+            if limit == 1000 {
+                assert_eq!(looked, 603, "each row of the parts once, and no other");
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Records: what is read is what was written, and lists stay right while records come and change.
 
+use refit_access::span::Span;
 use refit_protocol::job::{Progress, Status};
 use refit_protocol::time::Timestamp;
 use refit_replica::record::{Failures, PastJob, Record, Stage, Withheld};
@@ -197,7 +198,7 @@ pub fn pages_stay_right_under_change(place: &dyn Place) {
     let mut reader = reader(&*store);
     let (mut seen, mut after) = (Vec::new(), None);
     for round in 2.. {
-        let page = must(reader.devices(after.as_ref(), 7));
+        let page = must(reader.devices(&Span::all(), after.as_ref(), 7));
         let Some(last) = page.last() else { break };
         after = Some(last.id.clone());
         seen.extend(page.into_iter().map(|row| row.id.to_string()));
@@ -221,6 +222,45 @@ pub fn pages_stay_right_under_change(place: &dyn Place) {
     );
 }
 
+/// A stretch of IDs holds what is in it, the first and the last, and nothing beside it.
+pub fn a_stretch_of_ids_is_read_alone(place: &dyn Place) {
+    let store = place.open();
+    let names = [
+        "plant-6-9",
+        "plant-7",
+        "plant-7-",
+        "plant-7-1",
+        "plant-7-z",
+        "plant-7.",
+        "plant-70",
+        "zoo",
+    ];
+    for name in names {
+        made(&*store, &device(name));
+    }
+    let mut reader = reader(&*store);
+    let mut listed = |from: &str, before: &str, after: Option<&str>, limit: usize| {
+        let span = Span {
+            from: from.into(),
+            before: before.into(),
+        };
+        let after = after.map(device);
+        let rows = must(reader.devices(&span, after.as_ref(), limit));
+        rows.into_iter()
+            .map(|row| row.id.to_string())
+            .collect::<Vec<_>>()
+    };
+    let plant = ["plant-7-", "plant-7-1", "plant-7-z"];
+    let end = "plant-7-\u{7f}";
+    assert_eq!(listed("plant-7-", end, None, 10), plant);
+    assert_eq!(listed("plant-7-", end, None, 2), plant[..2]);
+    assert_eq!(listed("plant-7-", end, Some("plant-7-"), 10), plant[1..]);
+    assert_eq!(listed("plant-7-", end, Some("plant-6-9"), 10), plant);
+    assert!(listed("plant-7-", end, Some("plant-7-z"), 10).is_empty());
+    assert_eq!(listed("plant-7", "plant-7\0", None, 10), ["plant-7"]);
+    assert_eq!(listed("", "\u{7f}", None, 10), names);
+}
+
 /// A row of the list says what the record says.
 pub fn a_row_is_the_record_in_short(place: &dyn Place) {
     let store = place.open();
@@ -230,7 +270,7 @@ pub fn a_row_is_the_record_in_short(place: &dyn Place) {
     let mut operation = write(&device("d"), None, full);
     operation.seen = Some(Timestamp(3));
     applied(&*store, operation);
-    let page = must(reader(&*store).devices(None, 10));
+    let page = must(reader(&*store).devices(&Span::all(), None, 10));
     let [row] = page.as_slice() else {
         panic!("{page:?}")
     };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use refit_access::audit::Head;
+use refit_access::span::Span;
 use refit_protocol::claim::ClaimId;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::diff::SOFTWARE_URL;
@@ -37,7 +38,7 @@ const LOAD: &str = "SELECT num, revision, version, seen, written, desired, repor
 const LOAD_ROW: &str = "SELECT num, revision, version, seen, written, desired, reported, control
      FROM device WHERE num = ?2 AND +ext_id = ?1";
 const DEVICES: &str = "SELECT ext_id, version, seen, desired, reported, control
-     FROM device WHERE ext_id > ? AND coalesce(json_extract(control, '$.x'), 0) = 0 ORDER BY ext_id LIMIT ?";
+     FROM device WHERE ext_id >= ? AND ext_id <> ? AND ext_id < ? AND coalesce(json_extract(control, '$.x'), 0) = 0 ORDER BY ext_id LIMIT ?";
 const JOB: &str = "SELECT seq, ext_id, id, software, previous, origin, status, opened, sent, started, ended, phase,
      percent, reason FROM job JOIN device USING (num)";
 
@@ -82,11 +83,18 @@ impl Reader for SqliteReader {
 
     fn devices(
         &mut self,
+        within: &Span,
         after: Option<&DeviceId>,
         limit: usize,
     ) -> Result<Vec<DeviceRow>, Failure> {
+        // The index is entered at one place: at the first of the span, or behind what was read before.
         let after = after.map_or("", DeviceId::as_str);
-        self.list(DEVICES, params![after, at_most(limit)], read_device)
+        let from = after.max(&within.from);
+        self.list(
+            DEVICES,
+            params![from, after, within.before, at_most(limit)],
+            read_device,
+        )
     }
 
     fn job(&mut self, id: &JobId) -> Result<Option<JobRow>, Failure> {
