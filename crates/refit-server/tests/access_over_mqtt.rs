@@ -1,8 +1,12 @@
 //! The same table over MQTT, asked by a client that shares no code with the server.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use refit_access::matrix::Operation;
 use refit_access::rights::Rights;
 use refit_protocol::device_id::DeviceId;
+use refit_testkit::device::PATIENCE;
 use refit_testkit::{Device, TestServer};
 use serde_json::json;
 
@@ -122,5 +126,143 @@ fn a_revoked_token_is_cut_off_at_once_and_lets_nobody_in() {
     assert!(connected(&server, &token).is_err());
     for wrong in ["", "rft_nonsense", "operator"] {
         assert!(connected(&server, wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn an_expired_token_is_cut_off_and_lets_nobody_in() {
+    let server = server_with_device();
+    let body = json!({ "name": "app", "role": "operator", "expiresIn": 2 });
+    let (_, token) = made(&server, &body);
+    let mut client = connected(&server, &token).unwrap();
+    client.subscribe("update/accepted").unwrap();
+    let forever = made(&server, &json!({ "name": "stays", "role": "operator" })).1;
+    let mut stays = connected(&server, &forever).unwrap();
+    // Nothing but time cuts it off: nothing is said to it or about it.
+    assert!(client.until_closed().is_empty());
+    assert!(connected(&server, &token).is_err());
+    stays.publish("get", b"").unwrap();
+    stays.acknowledged().unwrap();
+}
+
+/// MQTT 5, packet by packet.
+struct Five {
+    stream: TcpStream,
+    packet: u8,
+}
+
+impl Five {
+    fn connected(server: &TestServer, token: &str) -> Self {
+        let stream = TcpStream::connect(server.mqtt_address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut five = Self { stream, packet: 0 };
+        // MQTT 5 §3.1: protocol name and level, clean start and a password, no keep-alive, no properties.
+        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 5, 0x42, 0, 0, 0];
+        put(&mut body, "app");
+        put(&mut body, token);
+        five.send(0x10, &body);
+        let (kind, body) = five.receive();
+        assert_eq!((kind, body.get(1)), (0x20, Some(&0)), "CONNACK: {body:?}");
+        five
+    }
+
+    /// Asks for a filter with QoS 1; returns the reason code of SUBACK.
+    fn subscribe(&mut self, filter: &str) -> u8 {
+        let mut body = self.begin();
+        // No properties.
+        body.push(0);
+        put(&mut body, filter);
+        body.push(1);
+        self.send(0x82, &body);
+        let (kind, body) = self.receive();
+        assert_eq!(kind, 0x90, "SUBACK");
+        *body.last().unwrap()
+    }
+
+    /// Publishes with QoS 1; returns the reason code of PUBACK.
+    fn publish(&mut self, topic: &str, payload: &str) -> u8 {
+        let mut body = Vec::new();
+        put(&mut body, topic);
+        body.extend(self.begin());
+        body.push(0);
+        body.extend_from_slice(payload.as_bytes());
+        self.send(0x32, &body);
+        let (kind, body) = self.receive();
+        assert_eq!((kind, body.get(1)), (0x40, Some(&self.packet)), "PUBACK");
+        // MQTT 5 §3.4.2.1: without a reason code it is success.
+        body.get(2).copied().unwrap_or(0)
+    }
+
+    fn begin(&mut self) -> Vec<u8> {
+        self.packet += 1;
+        vec![0, self.packet]
+    }
+
+    fn send(&mut self, first: u8, body: &[u8]) {
+        let (low, high) = ((body.len() % 128) as u8, (body.len() / 128) as u8);
+        let head = if high > 0 {
+            vec![first, low | 0x80, high]
+        } else {
+            vec![first, low]
+        };
+        self.stream.write_all(&[&head, body].concat()).unwrap();
+    }
+
+    fn receive(&mut self) -> (u8, Vec<u8>) {
+        let mut head = [0; 2];
+        self.stream.read_exact(&mut head).unwrap();
+        let mut length = usize::from(head[1] & 0x7f);
+        if head[1] & 0x80 != 0 {
+            let mut high = [0];
+            self.stream.read_exact(&mut high).unwrap();
+            length += usize::from(high[0]) * 128;
+        }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).unwrap();
+        (head[0], body)
+    }
+}
+
+fn put(body: &mut Vec<u8>, text: &str) {
+    body.extend((text.len() as u16).to_be_bytes());
+    body.extend(text.as_bytes());
+}
+
+/// [MQTT-3.4.2-1] and [MQTT-3.9.3-2]: in MQTT 5 who may not is told, and stays connected.
+#[test]
+fn mqtt_5_says_not_authorized_and_goes_on() {
+    const NOT_AUTHORIZED: u8 = 0x87;
+    let server = server_with_device();
+    let state = r#"{"state":{"desired":{"a":1}}}"#;
+    let software = r#"{"state":{"desired":{"softwareURL":"http://h/y"}}}"#;
+    let cases: [(&[&str], [bool; 4]); 4] = [
+        (&["event:read"], [true, false, false, false]),
+        (&["device:read"], [false, true, false, false]),
+        (&["state:write"], [false, false, true, false]),
+        (&["software:assign"], [false, false, false, true]),
+    ];
+    for (may, expected) in cases {
+        let name = may[0].replace(':', "-");
+        let body =
+            json!({ "name": name, "role": "application", "devices": ["lamp-*"], "may": may });
+        let mut client = Five::connected(&server, &made(&server, &body).1);
+        let codes = [
+            client.subscribe("state/lamp-7/update/accepted"),
+            client.publish("state/lamp-7/get", ""),
+            client.publish("state/lamp-7/update", state),
+            client.publish("state/lamp-7/update", software),
+        ];
+        for (code, expected) in codes.into_iter().zip(expected) {
+            assert_eq!(code != NOT_AUTHORIZED, expected, "{may:?}: {codes:02x?}");
+            assert!(code <= 1 || code == NOT_AUTHORIZED, "{codes:02x?}");
+        }
+        // What it may with its lamps, it may with no door.
+        let door = [
+            client.subscribe("state/door-1/update/accepted"),
+            client.publish("state/door-1/get", ""),
+            client.publish("state/door-1/update", state),
+            client.publish("state/door-1/update", software),
+        ];
+        assert_eq!(door, [NOT_AUTHORIZED; 4], "{may:?}");
     }
 }

@@ -4,12 +4,14 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use refit_access::matrix::Operation;
 use refit_testkit::device::PATIENCE;
 use refit_testkit::server::Wishes;
 use refit_testkit::{Device, TestServer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::asking::{Answer, add_release, ask_with, get, set_release};
+use crate::access::{everybody, made};
+use crate::asking::{Answer, add_release, ask, ask_with, get, set_release};
 
 /// Connects a device and returns the URL that its delta gives it.
 fn granted_url(server: &TestServer, device: &str) -> String {
@@ -188,6 +190,27 @@ fn an_operator_may_download_with_the_token() {
     download(url, &[("authorization", "Bearer rft_wrong")]).is_problem(403, "grant_refused");
     let none = server.url(&format!("/depot/sha256/{}", "0".repeat(64)));
     download(&none, &[("authorization", &bearer)]).is_problem(404, "artifact_not_found");
+}
+
+/// The table's `release:download`, which no route of the description needs: asked for by everybody there is.
+#[test]
+fn whoever_may_download_by_right_of_a_token_can() {
+    let server = TestServer::start();
+    let release = add_release(&server, "2.0.0", b"abc");
+    let url = release["softwareURL"].as_str().unwrap();
+    for (name, token, rights) in everybody(&server) {
+        let bearer = format!("Bearer {token}");
+        let answer = download(url, &[("authorization", &bearer)]);
+        match rights.may(Operation::ReleaseDownload, None) {
+            Ok(()) => assert_eq!(answer.bytes, b"abc", "{name}: {answer:?}"),
+            Err(_) => drop(answer.is_problem(403, "grant_refused")),
+        }
+    }
+    let (id, token) = made(&server, &json!({ "name": "gone", "role": "operator" }));
+    let bearer = format!("Bearer {token}");
+    assert_eq!(download(url, &[("authorization", &bearer)]).status, 200);
+    ask(&server, "DELETE", &format!("/api/v1/tokens/{id}"), "").is(204);
+    download(url, &[("authorization", &bearer)]).is_problem(403, "grant_refused");
 }
 
 #[test]

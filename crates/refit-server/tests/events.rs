@@ -6,6 +6,7 @@ use refit_testkit::TestServer;
 use refit_testkit::server::Wishes;
 use serde_json::{Value, json};
 
+use crate::access::made;
 use crate::asking::{add_release, ask, ask_with, set_release};
 
 /// A stream that is being followed.
@@ -16,13 +17,27 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn open(server: &TestServer, query: &str, after: Option<&str>) -> Self {
+        Self::open_as(server, server.token(), query, after)
+    }
+
+    fn open_as(server: &TestServer, token: &str, query: &str, after: Option<&str>) -> Self {
+        let bearer = format!("Bearer {token}");
+        Self::open_with(server, ("authorization", &bearer), query, after)
+    }
+
+    fn open_with(
+        server: &TestServer,
+        shown: (&str, &str),
+        query: &str,
+        after: Option<&str>,
+    ) -> Self {
         let agent = ureq::Agent::config_builder()
             .proxy(None)
             .build()
             .new_agent();
         let mut request = agent
             .get(server.url(&format!("/api/v1/events{query}")))
-            .header("authorization", format!("Bearer {}", server.token()));
+            .header(shown.0, shown.1);
         if let Some(after) = after {
             request = request.header("last-event-id", after);
         }
@@ -125,4 +140,65 @@ fn events_of_another_run_are_gone() {
         let gone = ask_with("GET", &server.url("/api/v1/events"), &headers, ());
         gone.is_problem(410, "events_gone");
     }
+}
+
+fn desire(server: &TestServer, device: &str) {
+    let path = format!("/api/v1/devices/{device}/desired");
+    ask(server, "PATCH", &path, r#"{"a":1}"#).is(200);
+}
+
+#[test]
+fn a_stream_ends_when_its_token_is_revoked() {
+    let server = TestServer::start();
+    let (id, token) = made(&server, &json!({ "name": "watch", "role": "viewer" }));
+    let (_, other) = made(&server, &json!({ "name": "other", "role": "viewer" }));
+    let mut stream = Stream::open_as(&server, &token, "", None);
+    let mut stays = Stream::open_as(&server, &other, "", None);
+    desire(&server, "lamp-7");
+    assert_eq!(stream.next().unwrap()["deviceID"], "lamp-7");
+    ask(&server, "DELETE", &format!("/api/v1/tokens/{id}"), "").is(204);
+    // What happens from now on is not for it.
+    desire(&server, "lamp-8");
+    let rest: Vec<Value> = std::iter::from_fn(|| stream.next()).collect();
+    assert!(
+        rest.iter().all(|event| event["deviceID"] != "lamp-8"),
+        "{rest:?}"
+    );
+    let told = std::iter::from_fn(|| stays.next()).any(|event| event["deviceID"] == "lamp-8");
+    assert!(told, "others go on");
+}
+
+#[test]
+fn a_stream_ends_when_its_token_expires() {
+    let server = TestServer::start();
+    let body = json!({ "name": "watch", "role": "viewer", "expiresIn": 2 });
+    let (_, token) = made(&server, &body);
+    let mut stream = Stream::open_as(&server, &token, "", None);
+    // Nothing happens but that: only time ends it.
+    assert!(stream.next().is_none());
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str())];
+    let answer = ask_with("GET", &server.url("/api/v1/events"), &headers, ());
+    answer.is_problem(401, "unauthenticated");
+}
+
+#[test]
+fn a_stream_ends_with_the_session_that_opened_it() {
+    let server = TestServer::start();
+    let user = r#"{"name":"ada","role":"viewer","password":"correct horse battery"}"#;
+    ask(&server, "POST", "/api/v1/users", user).is(201);
+    let signed_in = ask_with(
+        "POST",
+        &server.url("/api/v1/session"),
+        &[],
+        r#"{"user":"ada","password":"correct horse battery"}"#,
+    );
+    signed_in.is(200);
+    let cookie = signed_in.header("set-cookie").split(';').next().unwrap();
+    let mut stream = Stream::open_with(&server, ("cookie", cookie), "", None);
+    desire(&server, "lamp-7");
+    assert_eq!(stream.next().unwrap()["deviceID"], "lamp-7");
+    let disabled = r#"{"disabled":true}"#;
+    ask(&server, "PATCH", "/api/v1/users/ada", disabled).is(200);
+    while stream.next().is_some() {}
 }

@@ -38,14 +38,25 @@ fn ask(server: &TestServer, config: &Arc<ClientConfig>, path: &str) -> String {
 }
 
 fn asked(server: &TestServer, config: &Arc<ClientConfig>, method: &str, path: &str) -> String {
+    let bearer = format!("authorization: Bearer {}\r\n", server.token());
+    sent(server, config, &format!("{method} {path}"), &bearer, "")
+}
+
+fn sent(
+    server: &TestServer,
+    config: &Arc<ClientConfig>,
+    what: &str,
+    headers: &str,
+    body: &str,
+) -> String {
     let stream = TcpStream::connect(server.http_address()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     let client = ClientConnection::new(Arc::clone(config), name).unwrap();
     let mut stream = StreamOwned::new(client, stream);
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
-        server.token()
+        "{what} HTTP/1.1\r\nhost: localhost\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
     );
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -280,4 +291,53 @@ fn mosquitto_and_curl_come_in_with_certificates() {
         "{said} {}",
         String::from_utf8_lossy(&curl.stderr)
     );
+}
+
+/// RFC 6265bis §4.1.3.2: a browser takes such a name only with `Secure`, `Path=/` and without a domain.
+#[test]
+fn the_cookie_of_a_session_is_for_this_host_over_tls_alone() {
+    let server = TestServer::start_with(&secure());
+    let nobody = nobody(&root(&server));
+    let json = "content-type: application/json\r\n";
+    let bearer = format!("{json}authorization: Bearer {}\r\n", server.token());
+    let user = r#"{"name":"ada","role":"viewer","password":"correct horse battery"}"#;
+    let added = sent(&server, &nobody, "POST /api/v1/users", &bearer, user);
+    assert!(added.starts_with("HTTP/1.1 201"), "{added}");
+    let who = r#"{"user":"ada","password":"correct horse battery"}"#;
+    let signed_in = sent(&server, &nobody, "POST /api/v1/session", json, who);
+    let cookie = signed_in
+        .lines()
+        .find_map(|line| line.strip_prefix("set-cookie: "))
+        .unwrap_or_else(|| panic!("{signed_in}"));
+    let mut parts = cookie.split("; ");
+    let pair = parts.next().unwrap();
+    assert!(pair.starts_with("__Host-refit="), "{cookie}");
+    let attributes: Vec<&str> = parts.collect();
+    for attribute in ["Secure", "HttpOnly", "SameSite=Strict", "Path=/"] {
+        assert!(attributes.contains(&attribute), "{cookie}");
+    }
+    assert!(!cookie.to_lowercase().contains("domain"), "{cookie}");
+    let who = |cookie: &str| {
+        let headers = format!("cookie: {cookie}\r\n");
+        sent(&server, &nobody, "GET /api/v1/session", &headers, "")
+    };
+    assert!(who(pair).starts_with("HTTP/1.1 200"));
+    // Under the name that `--dev` uses, which any page of the host could set, it is nothing.
+    let plain = pair.replace("__Host-", "");
+    assert!(who(&plain).starts_with("HTTP/1.1 401"));
+    // A page in plain of the same name is another one.
+    let leave = |origin: &str| {
+        let headers = format!("cookie: {pair}\r\norigin: {origin}\r\n");
+        sent(&server, &nobody, "DELETE /api/v1/session", &headers, "")
+    };
+    assert!(leave("http://localhost").starts_with("HTTP/1.1 403"));
+    let left = leave("https://localhost");
+    assert!(left.starts_with("HTTP/1.1 204"), "{left}");
+    assert!(
+        left.contains(
+            "set-cookie: __Host-refit=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict; Secure"
+        ),
+        "{left}"
+    );
+    assert!(who(pair).starts_with("HTTP/1.1 401"));
 }
