@@ -91,8 +91,6 @@ pub(crate) struct Connection<S> {
     ticket: Ticket,
     stage: Stage,
     left: Option<Box<Left>>,
-    /// When the last whole packet came.
-    heard: u64,
 }
 
 enum Stage {
@@ -164,7 +162,6 @@ impl<S: AsyncRead + AsyncWrite + Peered + Unpin> Connection<S> {
             ticket,
             stage: Stage::Greeting(Box::new(greeting)),
             left: None,
-            heard: now,
         }
     }
 
@@ -199,7 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Peered + Unpin> Connection<S> {
         }
         if self.flush(cx)?.is_pending() {
             // Not reading is not the client's silence.
-            self.heard = now;
+            self.note_heard(now);
             return Ok(Turn::Waits);
         }
         let had_seat = matches!(self.stage, Stage::Talking { .. });
@@ -235,7 +232,7 @@ impl<S: AsyncRead + AsyncWrite + Peered + Unpin> Connection<S> {
         loop {
             if !self.is_listening() {
                 // The seat wakes us when there are receipts.
-                self.heard = now;
+                self.note_heard(now);
                 return Ok(Turn::Waits);
             }
             if budget == 0 || room.out.len() >= OUT_BYTES_PER_TURN {
@@ -275,10 +272,17 @@ impl<S: AsyncRead + AsyncWrite + Peered + Unpin> Connection<S> {
         match &self.stage {
             Stage::Greeting(greeting) => Some(greeting.due),
             Stage::Leaving { due, .. } => Some(*due),
-            Stage::Talking { session, .. } => match &self.left {
+            Stage::Talking { session, line } => match &self.left {
                 Some(left) if left.is_stuck() => Some(left.since + millis(self.house.quota.stall)),
-                _ => Some(self.heard + session.silence_ms_max()?),
+                _ => Some(line.heard() + session.silence_ms_max()?),
             },
+        }
+    }
+
+    /// A whole packet came, or one could not have been taken in.
+    fn note_heard(&self, now: u64) {
+        if let Stage::Talking { line, .. } = &self.stage {
+            line.note_heard(now);
         }
     }
 

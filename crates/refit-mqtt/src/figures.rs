@@ -37,6 +37,8 @@ pub struct Figures {
     pub too_large_for_client: AtomicU64,
     /// Messages refused by their topic alone.
     pub messages_refused: AtomicU64,
+    /// Messages of devices refused because they came too fast.
+    pub too_often: AtomicU64,
     ended: [AtomicU64; 256],
 }
 
@@ -58,6 +60,7 @@ impl Default for Figures {
             messages_out: ByKind::default(),
             too_large_for_client: AtomicU64::default(),
             messages_refused: AtomicU64::default(),
+            too_often: AtomicU64::default(),
             ended: [const { AtomicU64::new(0) }; 256],
         }
     }

@@ -5,7 +5,9 @@
 
 mod fights;
 mod strangers;
+mod turns;
 
+use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
@@ -18,6 +20,7 @@ use tokio::sync::Notify;
 
 pub use fights::Fights;
 pub(crate) use strangers::{Stranger, Strangers};
+pub(crate) use turns::Turns;
 
 use crate::figures::{Figures, rise};
 use crate::session::Terms;
@@ -42,9 +45,17 @@ pub struct Quota {
     pub linger: Duration,
     /// The longest CONNECT: what somebody unknown can make us keep.
     pub connect_bytes_max: usize,
+    /// How often a device may speak, updates and questions together; `None`: as often as it likes.
+    pub device_pace: Option<Pace>,
     /// What is agreed at CONNECT.
     pub terms: Terms,
 }
+
+/// Far more than a device that reports its progress needs, and far less than one that keeps the disk busy.
+const DEVICE_PACE: Pace = Pace {
+    per_s: NonZeroU32::MIN.saturating_add(99),
+    burst: NonZeroU32::MIN.saturating_add(999),
+};
 
 impl Default for Quota {
     fn default() -> Self {
@@ -57,6 +68,7 @@ impl Default for Quota {
             stall: Duration::from_secs(60),
             linger: Duration::from_secs(1),
             connect_bytes_max: 4 * 1024,
+            device_pace: Some(DEVICE_PACE),
             terms: Terms::default(),
         }
     }

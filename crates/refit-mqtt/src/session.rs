@@ -47,6 +47,8 @@ pub trait Calls {
     fn device(&self) -> Option<&DeviceId>;
     /// Returns how many submissions have no receipt yet.
     fn pending(&self) -> u32;
+    /// Takes a turn to speak; false if a device speaks more often than it may.
+    fn takes_turn(&self) -> bool;
     /// Submits a payload for a device; the receipt comes back as [`refit_engine::seat::Outgoing::Receipt`].
     fn submit(&self, who: Speaker, device: &str, payload: &[u8], receipt: u32) -> Submitted;
     /// Asks for the record of a device.
@@ -74,6 +76,8 @@ pub enum Note {
     TooLarge(Kind),
     /// A message was refused by its topic alone.
     Refused,
+    /// A message was refused because the device says too many.
+    TooOften,
 }
 
 /// One connection whose CONNECT was welcomed.
@@ -188,6 +192,10 @@ impl Session {
             self.check_quota(publish.delivery)?;
         }
         match self.target(publish.topic, calls) {
+            Ok(_) if !calls.takes_turn() => {
+                calls.note(Note::TooOften);
+                self.refuse(publish.delivery, Verdict::TOO_OFTEN, out)
+            }
             Ok((topic, speaker)) => self.pass_on(publish, topic, speaker, calls, out),
             Err(verdict) => {
                 calls.note(Note::Refused);
@@ -223,7 +231,7 @@ impl Session {
         Ok(())
     }
 
-    /// Refuses a message by its topic. 3.1.1 has no word for that but closing ([MQTT-3.3.5-2]): a positive answer would
+    /// Refuses a message that goes no further. 3.1.1 has no word for that but closing ([MQTT-3.3.5-2]): a positive answer would
     /// hide the mistake. In 5 the answer says it, and the connection stays; QoS 0 has no answer.
     fn refuse(
         &mut self,

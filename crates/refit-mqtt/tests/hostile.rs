@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use refit_mqtt::quota::Quota;
@@ -379,5 +380,40 @@ fn two_clients_with_one_identity_cannot_fight_for_ever() {
     // Who holds it is left in peace.
     holder.publish(1, "state/twin/get", "");
     assert_eq!(holder.hear(), "PUBACK 1 success");
+    bystander.is_served();
+}
+
+#[test]
+fn a_device_that_speaks_too_often_is_told_and_nobody_else_is_held_up() {
+    let house = House::with(Quota {
+        device_pace: Some(Pace {
+            per_s: NonZeroU32::MIN,
+            burst: NonZeroU32::new(3).unwrap(),
+        }),
+        ..Quota::default()
+    });
+    let mut bystander = Bystander::at(&house);
+    let mut flood = Client::device(house.address(), Version::V5, "flood");
+    let mut heard = Vec::new();
+    for n in 1..=60 {
+        flood.publish(n, "state/flood/update", r#"{"state":{"reported":{}}}"#);
+        heard.push(flood.hear());
+    }
+    assert_eq!(heard[2], "PUBACK 3 success");
+    let refused = heard.iter().filter(|word| word.contains("quota exceeded"));
+    assert!(refused.count() > 20, "{heard:?}");
+    assert!(count(&house.figures.too_often) > 20);
+    // 3.1.1 has no word for it, and an acknowledgement would be a lie.
+    let mut old = Client::device(house.address(), Version::V311, "flood-311");
+    let mut acknowledged = 0;
+    while acknowledged < 60 {
+        let word = r#"{"state":{"reported":{}}}"#;
+        old.publish(acknowledged + 1, "state/flood-311/update", word);
+        match old.hear_or_end() {
+            Some(_) => acknowledged += 1,
+            None => break,
+        }
+    }
+    assert!((3..60).contains(&acknowledged), "{acknowledged}");
     bystander.is_served();
 }

@@ -101,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Peered + Unpin> Connection<S> {
     }
 
     fn packet(&mut self, packet: &[u8], now: u64, out: &mut Vec<u8>) -> Result<(), End> {
-        self.heard = now;
+        self.note_heard(now);
         match &mut self.stage {
             Stage::Talking { session, line } => session.receive(packet, line, out),
             Stage::Greeting(greeting) => {
@@ -118,7 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Peered + Unpin> Connection<S> {
                     out.truncate(start);
                     return Err(refuse_after_all(&session, Refusal::Fighting, out));
                 }
-                let line = Line::open(&self.house, who.clone(), greeting.peer.ip());
+                let line = Line::open(&self.house, who.clone(), greeting.peer.ip(), now);
                 self.ticket.seated(&line.seat);
                 // Who is barred from now on is cut; who was barred since it was asked, hears of it here.
                 if let Err(refusal) = gate.confirm(&who) {

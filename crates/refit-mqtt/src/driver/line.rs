@@ -1,5 +1,6 @@
 //! A connection's way to the engine.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -14,16 +15,20 @@ use refit_replica::speaker::Speaker;
 use super::House;
 use crate::figures::rise;
 use crate::identity::Who;
+use crate::quota::{TICK, Turns};
 use crate::session::{Calls, Note};
 
 /// A session's way to the engine. Dropping it ends the connection there.
 pub(super) struct Line {
     house: Arc<House>,
     pub(super) seat: Arc<Seat>,
+    turns: Turns,
+    /// When the last whole packet came, in ticks: in milliseconds a connection would be 8 bytes larger.
+    heard: Cell<u32>,
 }
 
 impl Line {
-    pub(super) fn open(house: &Arc<House>, who: Who, address: IpAddr) -> Self {
+    pub(super) fn open(house: &Arc<House>, who: Who, address: IpAddr, now: u64) -> Self {
         let seat = match who {
             Who::Device(device) => Seat::at(Some(device), Some(address)),
             Who::Application(application) => {
@@ -41,7 +46,18 @@ impl Line {
         Self {
             house: Arc::clone(house),
             seat,
+            turns: Turns::default(),
+            heard: Cell::new(ticks(now)),
         }
+    }
+
+    /// Returns when the last whole packet came, or up to a tick later.
+    pub(super) fn heard(&self) -> u64 {
+        u64::from(self.heard.get()) * TICK.as_millis() as u64
+    }
+
+    pub(super) fn note_heard(&self, now: u64) {
+        self.heard.set(ticks(now));
     }
 
     fn with_device(&self, device: &str, then: impl FnOnce(&DeviceId)) {
@@ -54,6 +70,11 @@ impl Line {
             }
         }
     }
+}
+
+/// Rounded up, so that nobody is held to be silent too early.
+const fn ticks(now: u64) -> u32 {
+    now.div_ceil(TICK.as_millis() as u64) as u32
 }
 
 impl Drop for Line {
@@ -74,6 +95,13 @@ impl Calls for Line {
 
     fn pending(&self) -> u32 {
         self.seat.pending()
+    }
+
+    fn takes_turn(&self) -> bool {
+        let Some(pace) = self.house.quota.device_pace else {
+            return true;
+        };
+        self.seat.device().is_none() || self.turns.take(pace, self.house.now())
     }
 
     fn submit(&self, who: Speaker, device: &str, payload: &[u8], receipt: u32) -> Submitted {
@@ -131,6 +159,7 @@ impl Calls for Line {
                     "larger than the client takes, not sent"
                 );
             }
+            Note::TooOften => rise(&self.house.figures.too_often),
             Note::Refused => rise(&self.house.figures.messages_refused),
         }
     }

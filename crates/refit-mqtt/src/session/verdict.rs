@@ -34,6 +34,11 @@ impl Verdict {
         "only the server publishes there; publish to state/{device ID}/update",
     );
 
+    pub(super) const TOO_OFTEN: Self = Self::new(
+        ReasonCode::QUOTA_EXCEEDED,
+        "429 too often; say it again in a second",
+    );
+
     // Filters.
     pub(super) const FOREIGN_FILTER: Self = Self::new(
         ReasonCode::NOT_AUTHORIZED,

@@ -74,6 +74,9 @@ impl Calls for Ledger {
     fn pending(&self) -> u32 {
         self.pending
     }
+    fn takes_turn(&self) -> bool {
+        self.device().is_none_or(|own| own.as_str() != "chatterbox")
+    }
     fn submit(&self, who: Speaker, device: &str, payload: &[u8], receipt: u32) -> Submitted {
         let payload = String::from_utf8_lossy(payload);
         let (by, receipt) = (name(&who), number(receipt));
@@ -111,6 +114,7 @@ impl Calls for Ledger {
             Note::Sent(_) => {}
             Note::TooLarge(kind) => self.ask_down(format!("too large: {}", kind.path())),
             Note::Refused => self.ask_down("refused".into()),
+            Note::TooOften => self.ask_down("too often".into()),
         }
     }
 }
