@@ -138,7 +138,7 @@ impl Server {
             depot,
             grants,
             granting,
-            trusted_proxies: config.trusted_proxies,
+            trusted_proxies: config.trusted_proxies.clone(),
             pollers: Arc::clone(&pollers),
             poll_interval: config.poll_interval,
             dev: config.dev,
@@ -165,6 +165,7 @@ impl Server {
             router,
             counters,
             private.as_ref().map(|private| Arc::clone(&private.https)),
+            config.trusted_proxies,
             stopping,
         ));
         let watching = private.map(|private| tokio::spawn(private.watch()));

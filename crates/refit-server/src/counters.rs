@@ -15,6 +15,23 @@ pub(crate) enum Download {
     PutOff,
 }
 
+/// What was not served, to keep others served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shed {
+    /// A connection of a network that has too many.
+    Network,
+    /// A peer that did not read what it asked for.
+    SlowReader,
+    /// A request whose body did not come.
+    SlowBody,
+    /// A request of a token or user who asks too often.
+    Caller,
+    /// A request of a device that asks too often.
+    Device,
+    /// A request beyond those that may be under way.
+    Requests,
+}
+
 /// The counters. They are written without a lock, and read one by one.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -28,6 +45,7 @@ pub(crate) struct Counters {
     pub(crate) turned_away: AtomicU64,
     /// Times that accepting paused because connections came too fast.
     pub(crate) paced: AtomicU64,
+    shed: [AtomicU64; 6],
     /// Requests for certificates that were put off.
     throttled: AtomicU64,
 }
@@ -45,6 +63,23 @@ impl Counters {
             .map(|counter| counter.load(Relaxed))
             .enumerate()
             .skip(2)
+    }
+
+    pub(crate) fn shed(&self, why: Shed) {
+        self.shed[why as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn all_shed(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        [
+            ("network", Shed::Network),
+            ("slow_reader", Shed::SlowReader),
+            ("slow_body", Shed::SlowBody),
+            ("caller", Shed::Caller),
+            ("device", Shed::Device),
+            ("requests", Shed::Requests),
+        ]
+        .into_iter()
+        .map(|(name, why)| (name, self.shed[why as usize].load(Relaxed)))
     }
 
     pub(crate) fn throttled(&self) {

@@ -19,6 +19,7 @@ mod identity;
 mod jobs;
 pub(crate) mod later;
 mod narrow;
+mod neighbours;
 mod once;
 mod origin;
 mod paces;
@@ -28,6 +29,7 @@ mod releases;
 mod session;
 mod shares;
 mod show;
+mod slow;
 mod tokens;
 mod users;
 
@@ -45,6 +47,7 @@ use refit_depot::grant::Grants;
 use refit_engine::driver::Figures;
 use refit_engine::fleet::Fleet;
 use refit_engine::releases::Releases;
+use refit_protocol::device_id::DeviceId;
 use refit_protocol::network::Cidr;
 use refit_replica::input::Policy;
 use refit_store::store::Store;
@@ -55,7 +58,7 @@ use utoipa_axum::routes;
 
 use crate::access::Access;
 use crate::caller::RequestId;
-use crate::counters::Counters;
+use crate::counters::{Counters, Shed};
 use crate::cursor::Cursors;
 use crate::granting::Granting;
 use crate::identity::enrol::Office;
@@ -126,7 +129,8 @@ pub(crate) struct Limits {
     uploads: Semaphore,
     downloads: Arc<Semaphore>,
     shares: Arc<shares::Shares>,
-    pub(crate) paces: paces::Paces,
+    pub(crate) paces: paces::Paces<DeviceId>,
+    pub(crate) callers: paces::Paces<String>,
     followers: Arc<Semaphore>,
 }
 
@@ -144,7 +148,8 @@ impl Default for Limits {
             uploads: Semaphore::new(UPLOADS_MAX),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             shares: Arc::default(),
-            paces: paces::Paces::default(),
+            paces: paces::Paces::new(paces::DEVICE),
+            callers: paces::Paces::new(paces::CALLER),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
         }
     }
@@ -361,6 +366,7 @@ async fn frame(
     let response = if turn.is_ok() || is_probe {
         next.run(request).await
     } else {
+        app.counters.shed(Shed::Requests);
         let detail = "too many requests are under way; try again in a moment";
         let refused = Problem::new(Kind::Unavailable, detail).later(AGAIN_S);
         refused.into_response()

@@ -234,6 +234,11 @@ fn messages(page: &mut Page, mqtt: &refit_mqtt::figures::Figures) {
             &mqtt.silent,
         ),
         (
+            "refit_mqtt_too_often_total",
+            "Messages of devices refused because they came too fast.",
+            &mqtt.too_often,
+        ),
+        (
             "refit_mqtt_strangers_refused_total",
             "Connections closed because too many had not said who they are.",
             &mqtt.strangers_refused,
@@ -330,6 +335,15 @@ fn requests(page: &mut Page, figures: &Figures<'_>) {
     ] {
         page.family(name, kind, help);
         page.value(name, &[], value.load(Relaxed));
+    }
+    let name = "refit_http_shed_total";
+    page.family(
+        name,
+        "counter",
+        "HTTP connections and requests that were not served, or were ended, to keep others served, by why.",
+    );
+    for (why, count) in counters.all_shed() {
+        page.value(name, &[("why", why)], count);
     }
     page.family(
         "refit_http_pollers",

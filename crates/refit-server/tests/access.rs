@@ -447,3 +447,38 @@ fn the_audit_log_tells_what_access_was_before() {
         ]
     );
 }
+
+#[test]
+fn a_caller_that_asks_too_often_is_told_to_wait_and_others_are_not() {
+    use std::io::{Read as _, Write as _};
+    let server = TestServer::start();
+    let mut stream = std::net::TcpStream::connect(server.http_address()).unwrap();
+    let wish = |last: bool| {
+        format!(
+            "GET /api/v1/session HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n{}\r\n",
+            server.token(),
+            if last { "connection: close\r\n" } else { "" }
+        )
+    };
+    let mut reading = stream.try_clone().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut answers = String::new();
+        reading.read_to_string(&mut answers).map(|_| answers)
+    });
+    // One after the other as fast as they are answered; far more than a bucket, and than it gets while they are.
+    for n in 1..=8000 {
+        if stream.write_all(wish(n == 8000).as_bytes()).is_err() {
+            break;
+        }
+    }
+    let answers = reader.join().unwrap().unwrap();
+    let refused = answers.matches("HTTP/1.1 429").count();
+    assert!(
+        refused > 0 && answers.contains("retry-after: "),
+        "{refused}"
+    );
+    assert!(answers.matches("HTTP/1.1 200").count() >= 1000);
+    let metrics = ask_with("GET", &server.url("/metrics"), &[], ()).bytes;
+    let line = format!("refit_http_shed_total{{why=\"caller\"}} {refused}\n");
+    assert!(String::from_utf8_lossy(&metrics).contains(&line));
+}

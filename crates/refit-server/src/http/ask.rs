@@ -15,6 +15,7 @@ use utoipa::IntoParams;
 
 use super::BODY_PAUSE_MAX;
 use super::error::{Kind, Problem};
+use super::slow::is_too_slow;
 
 /// A query, read strictly: a parameter that does not exist is a mistake worth telling.
 pub(crate) struct Query<T>(pub(crate) T);
@@ -202,6 +203,9 @@ pub(crate) async fn bytes_up_to(body: Body, most: usize) -> Result<Bytes, Proble
             Kind::TooLarge,
             format!("a body here has at most {most} bytes"),
         )),
+        Ok(Err(error)) if is_too_slow(&*error) => {
+            Err(Problem::new(Kind::TooSlow, error.to_string()))
+        }
         Ok(Err(error)) => Err(Problem::new(
             Kind::BadBody,
             format!("the body was cut short: {error}"),

@@ -1,11 +1,9 @@
 //! The connections: HTTP/1.1, with a bound on how many, how large a head, and how long anything may stand still.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -18,17 +16,19 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use refit_identity::Peer;
+use refit_protocol::network::Cidr;
 use refit_tls::ServerConfig;
 use refit_tls::pace::HANDSHAKES;
 use refit_tls::stream::{Peered, TlsStream};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::timeout;
 
 use super::door::{CONNECTIONS_MAX, Door};
 use super::origin::RemoteAddress;
+use super::slow::{Body as Unhurried, Stream};
 use crate::counters::{Counters, Gauge};
 
 /// How long a request's head may take to arrive, and a connection may idle before the next.
@@ -37,9 +37,6 @@ const HEAD_MAX: Duration = Duration::from_secs(10);
 /// The same when fewer than this many places are left: a crowd that says nothing must not keep others waiting long.
 const HEAD_IN_A_CROWD_MAX: Duration = Duration::from_secs(2);
 const CROWD_LEAVES: usize = CONNECTIONS_MAX / 4;
-
-/// How long a peer may read nothing of an answer that is ready for it.
-const STALL_MAX: Duration = Duration::from_secs(60);
 
 /// How many header lines a request may have, and how many bytes its head.
 const HEADERS_MAX: usize = 64;
@@ -51,10 +48,11 @@ pub(crate) async fn serve(
     router: Router,
     counters: Arc<Counters>,
     tls: Option<Arc<ServerConfig>>,
+    proxies: Vec<Cidr>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let pace = tls.as_ref().map(|_| HANDSHAKES);
-    let mut door = Door::new(listener, pace, Arc::clone(&counters));
+    let mut door = Door::new(listener, pace, proxies, Arc::clone(&counters));
     let mut connections = JoinSet::new();
     loop {
         let (stream, remote, place) = tokio::select! {
@@ -74,6 +72,7 @@ pub(crate) async fn serve(
                 remote: RemoteAddress(remote),
                 peer: None,
                 is_private: tls.is_some(),
+                counters: Arc::clone(&counters),
             };
             match tls {
                 None => converse(stream, visit, head_max, router, stopping).await,
@@ -106,6 +105,7 @@ struct Visit {
     remote: RemoteAddress,
     peer: Option<Arc<Peer>>,
     is_private: bool,
+    counters: Arc<Counters>,
 }
 
 /// A browser that was here once comes only over TLS for a year (RFC 6797).
@@ -188,6 +188,8 @@ fn visiting(
         extensions.insert(visit.remote);
         extensions.insert(visit.peer.clone());
         let is_private = visit.is_private;
+        let counters = Arc::clone(&visit.counters);
+        let request = request.map(|body| Body::new(Unhurried::new(body, counters)));
         let answer = hyper::service::Service::call(&service, request);
         async move {
             let mut answer = answer.await?;
@@ -211,8 +213,9 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .header_read_timeout(head_max)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX);
+    let stream = TokioIo::new(Stream::new(stream, Arc::clone(&visit.counters)));
     let service = visiting(router, visit);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(Watched::new(stream)), service));
+    let mut connection = pin!(http.serve_connection(stream, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = told_to_stop(&mut stopping) => {
@@ -222,83 +225,6 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     };
     if let Err(error) = ended {
         tracing::debug!("an HTTP connection ended: {error}");
-    }
-}
-
-/// A stream whose writes fail when the peer has read nothing for too long.
-struct Watched<S> {
-    stream: S,
-    stalled: Option<Pin<Box<Sleep>>>,
-}
-
-impl<S: AsyncWrite + Unpin> Watched<S> {
-    const fn new(stream: S) -> Self {
-        Self {
-            stream,
-            stalled: None,
-        }
-    }
-
-    fn watch<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        match write(Pin::new(&mut self.stream), context) {
-            Poll::Ready(written) => {
-                self.stalled = None;
-                Poll::Ready(written)
-            }
-            Poll::Pending => {
-                let stalled = self
-                    .stalled
-                    .get_or_insert_with(|| Box::pin(sleep(STALL_MAX)));
-                ready!(stalled.as_mut().poll(context));
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-            }
-        }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.watch(context, |stream, context| stream.poll_write(context, bytes))
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.watch(context, |stream, context| {
-            stream.poll_write_vectored(context, bytes)
-        })
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

@@ -28,6 +28,7 @@ use super::App;
 use super::ask;
 use super::error::{Kind, Problem, Rendered};
 use super::origin::Origin;
+use crate::counters::Shed;
 use crate::pollers::next_poll;
 use crate::{desk, wall};
 
@@ -302,6 +303,7 @@ fn who(app: &App, origin: &Origin, headers: &HeaderMap) -> Result<DeviceId, Prob
         }
     };
     app.limits.paces.take(&device).map_err(|wait| {
+        app.counters.shed(Shed::Device);
         let seconds = wait.as_secs() + 1;
         Problem::new(
             Kind::TooMany,

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use refit_protocol::network::Cidr;
 use refit_tls::pace::{Bucket, Pace};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::later::seconds;
-use crate::counters::Counters;
+use super::neighbours::{Neighbour, Neighbours};
+use crate::counters::{Counters, Shed};
 
 /// How many connections there may be at a time.
 pub(super) const CONNECTIONS_MAX: usize = 8192;
@@ -33,6 +35,7 @@ const AGAIN_S: u32 = 5;
 pub(super) struct Door {
     listener: TcpListener,
     places: Arc<Semaphore>,
+    neighbours: Arc<Neighbours>,
     /// With no bucket it is plain HTTP: there is no handshake, and a refusal can be read.
     bucket: Option<Bucket>,
     place_wait_max: Duration,
@@ -41,12 +44,24 @@ pub(super) struct Door {
     counters: Arc<Counters>,
 }
 
+/// A place among all connections, and among those of one network; given back when it is dropped.
+pub(super) struct Place {
+    _of_all: OwnedSemaphorePermit,
+    _of_network: Neighbour,
+}
+
 impl Door {
     /// Opens it; with a pace for private connections.
-    pub(super) fn new(listener: TcpListener, pace: Option<Pace>, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(
+        listener: TcpListener,
+        pace: Option<Pace>,
+        proxies: Vec<Cidr>,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
             listener,
             places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            neighbours: Neighbours::new(proxies),
             bucket: pace.map(|pace| Bucket::new(pace, 0)),
             place_wait_max: PLACE_WAIT_MAX,
             is_full: false,
@@ -61,7 +76,7 @@ impl Door {
     }
 
     /// Waits for the next one who comes, with a place. It may be dropped at any time, and nobody is lost.
-    pub(super) async fn next(&mut self) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    pub(super) async fn next(&mut self) -> (TcpStream, SocketAddr, Place) {
         loop {
             self.pace().await;
             let place = self.place().await;
@@ -80,6 +95,15 @@ impl Door {
                 self.counters.turned_away.fetch_add(1, Relaxed);
                 self.turn_away(stream);
                 continue;
+            };
+            let Some(neighbour) = self.neighbours.enter(remote.ip()) else {
+                self.counters.shed(Shed::Network);
+                self.turn_away(stream);
+                continue;
+            };
+            let place = Place {
+                _of_all: place,
+                _of_network: neighbour,
             };
             return (stream, remote, place);
         }
@@ -140,7 +164,7 @@ mod tests {
     async fn hall(places: usize, pace: Option<Pace>) -> Hall {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
-        let mut door = Door::new(listener, pace, Arc::default());
+        let mut door = Door::new(listener, pace, Vec::new(), Arc::default());
         door.places = Arc::new(Semaphore::new(places));
         door.place_wait_max = Duration::ZERO;
         Hall { door, at }

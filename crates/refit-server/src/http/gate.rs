@@ -19,6 +19,7 @@ use super::error::{Kind, Problem};
 use super::{App, origin};
 use crate::access::{Credential, Pass};
 use crate::caller::Caller;
+use crate::counters::Shed;
 
 /// The name of a session's cookie. A browser takes one with this prefix only over TLS and from this very host
 /// (RFC 6265bis §4.1.3), which plain `--dev` cannot have.
@@ -156,6 +157,11 @@ fn known(app: &App, request: &Request) -> Result<(Arc<Pass>, Credential), Proble
         let detail = "a change by a session must come from a page of this server, and say so with Origin; a program uses a token";
         return Err(Problem::new(Kind::Forbidden, detail));
     }
+    app.limits.callers.take(&pass.who.key()).map_err(|wait| {
+        app.counters.shed(Shed::Caller);
+        let detail = "this token or user asks too often: wait as Retry-After says";
+        Problem::new(Kind::TooMany, detail).later(wait.as_secs() as u32 + 1)
+    })?;
     app.access.note_use(&pass);
     Ok((pass, credential))
 }

@@ -1,51 +1,57 @@
-//! How often each device may ask over HTTP.
+//! How often each device, and each token or user, may ask over HTTP.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use refit_protocol::device_id::DeviceId;
 use refit_tls::pace::{Bucket, Pace};
 
-/// So often a second in the long run, and at once: reports of progress come every few seconds at the most.
-const PACE: Pace = Pace {
+/// A device, so often a second in the long run, and at once: reports of progress come every few seconds at the most.
+pub(super) const DEVICE: Pace = Pace {
     per_s: NonZeroU32::new(2).unwrap(),
     burst: NonZeroU32::new(60).unwrap(),
 };
 
-/// How many devices are remembered; when there are more, those that have rested are forgotten, else all.
-const DEVICES_MAX: usize = 100_000;
+/// A token or a user: a program that works through a fleet one by one is not held up, one that went mad is.
+pub(super) const CALLER: Pace = Pace {
+    per_s: NonZeroU32::new(200).unwrap(),
+    burst: NonZeroU32::new(1000).unwrap(),
+};
 
-/// A bucket for each device.
-pub(crate) struct Paces {
+/// How many are remembered; when there are more, those that have rested are forgotten, else all.
+const REMEMBERED_MAX: usize = 100_000;
+
+/// A bucket for each.
+pub(crate) struct Paces<K> {
+    pace: Pace,
     started: Instant,
-    buckets: Mutex<HashMap<DeviceId, Bucket>>,
+    buckets: Mutex<HashMap<K, Bucket>>,
 }
 
-impl Default for Paces {
-    fn default() -> Self {
+impl<K: Clone + Eq + Hash> Paces<K> {
+    pub(super) fn new(pace: Pace) -> Self {
         Self {
+            pace,
             started: Instant::now(),
             buckets: Mutex::default(),
         }
     }
-}
 
-impl Paces {
-    /// Lets a device ask, or says how long it must wait.
-    pub(crate) fn take(&self, device: &DeviceId) -> Result<(), Duration> {
+    /// Lets one ask, or says how long it must wait.
+    pub(crate) fn take(&self, who: &K) -> Result<(), Duration> {
         let now = self.started.elapsed().as_millis() as u64;
         let mut buckets = self.buckets.lock();
-        if buckets.len() >= DEVICES_MAX && !buckets.contains_key(device) {
+        if buckets.len() >= REMEMBERED_MAX && !buckets.contains_key(who) {
             buckets.retain(|_, bucket| !bucket.is_full(now));
-            if buckets.len() >= DEVICES_MAX {
+            if buckets.len() >= REMEMBERED_MAX {
                 buckets.clear();
             }
         }
         let bucket = buckets
-            .entry(device.clone())
-            .or_insert_with(|| Bucket::new(PACE, now));
+            .entry(who.clone())
+            .or_insert_with(|| Bucket::new(self.pace, now));
         bucket.take(now)
     }
 }

@@ -96,7 +96,7 @@ impl Known {
 }
 
 /// One customer has at least a /64 of IPv6 (RFC 6177), so that is one address here.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(six) => match six.to_ipv4_mapped() {
             Some(four) => four.into(),

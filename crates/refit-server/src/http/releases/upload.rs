@@ -29,6 +29,7 @@ use crate::caller::Caller;
 use crate::desk::{self, By};
 use crate::http::ask::Query;
 use crate::http::error::{Kind, Problem};
+use crate::http::slow::is_too_slow;
 use crate::http::{App, BODY_PAUSE_MAX, show};
 use crate::wall;
 
@@ -226,6 +227,10 @@ async fn passed_on(
                     Kind::TooSlow,
                     "the upload stood still; nothing of it is left",
                 ));
+            }
+            Ok(Some(Err(error))) if is_too_slow(&error) => {
+                let detail = format!("{error}; nothing of the upload is left");
+                return Err(Problem::new(Kind::TooSlow, detail));
             }
             Ok(Some(Err(error))) => {
                 let detail = format!("the upload was cut short: {error}; nothing of it is left");
