@@ -2,6 +2,7 @@
 //! dependencies are as they are drawn and argued for.
 
 mod dependencies;
+mod promises;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub(crate) fn tidy() -> Result<(), String> {
     }
     decisions(&root().join("docs/decisions"), &mut complaints);
     dependencies::dependencies(&root(), &mut complaints);
+    promises::promises(&root(), &mut complaints);
     if complaints.is_empty() {
         Ok(())
     } else {
