@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::run::{program, root, run};
 
 /// What `--outside` needs: the command, and the Debian package that has it.
-const OUTSIDE: [(&str, &str); 9] = [
+const OUTSIDE: [(&str, &str); 10] = [
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("strace", "strace"),
@@ -16,6 +16,7 @@ const OUTSIDE: [(&str, &str); 9] = [
     ("ceph-osd", "ceph-osd"),
     ("ceph", "ceph-common"),
     ("openssl", "openssl"),
+    ("systemd-analyze", "systemd"),
 ];
 
 /// Names every missing part at once.
@@ -70,4 +71,25 @@ pub(crate) fn python() -> Result<PathBuf, String> {
     std::fs::write(&made_from, requirements)
         .map_err(|why| format!("{}: {why}", made_from.display()))?;
     Ok(python)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_units_are_tightly_sandboxed() {
+        if std::env::var_os("REFIT_TEST_OUTSIDE").is_none() {
+            return;
+        }
+        for unit in ["refit.service", "refit-agent.service"] {
+            let judged = program("systemd-analyze")
+                .args(["security", "--offline=true", "--threshold=20", "--no-pager"])
+                .arg(root().join("packaging/systemd").join(unit))
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&judged.stdout);
+            assert!(judged.status.success(), "{unit}: {said}");
+        }
+    }
 }
