@@ -1,5 +1,7 @@
-"""An application: application.py DEVICE PORT VERSION TOKEN UPDATE. Publishes one update, prints all that it may watch."""
+"""An application: application.py DEVICE PORT VERSION TOKEN UPDATE [ROOT]. Publishes one update, prints all that it may watch.
+With a root (PEM) it speaks TLS; it has no certificate."""
 import json
+import ssl
 import sys
 
 import paho.mqtt.client as mqtt
@@ -24,6 +26,8 @@ client = mqtt.Client(
     client_id="application",
     protocol=mqtt.MQTTv5 if version == "5" else mqtt.MQTTv311,
 )
+if len(sys.argv) > 6:
+    client.tls_set_context(ssl.create_default_context(cafile=sys.argv[6]))
 client.username_pw_set("application", token)
 client.on_connect, client.on_subscribe, client.on_message = on_connect, on_subscribe, on_message
 client.connect("127.0.0.1", port)

@@ -1,12 +1,21 @@
 //! A load of MQTT 3.1.1 devices on one thread: as little as possible of the machine's time is the load's own.
 
+mod packets;
+mod wire;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
+use rustls::ClientConfig;
 use socket2::{Domain, Socket, Type};
+
+use packets::{hello, packet_length, publish};
+use wire::Wire;
 
 /// How many connections are being made at once; mosquitto's backlog is 100.
 const DIALLING_MAX: usize = 64;
@@ -22,10 +31,20 @@ pub(crate) struct Load {
     poll: Poll,
     devices: Vec<Device>,
     server: SocketAddr,
+    dial: Dial,
+    first: usize,
+}
+
+/// How the device of each number comes to its TLS session; `None`: plain text.
+type Dial = Box<dyn Fn(usize) -> Option<Arc<ClientConfig>>>;
+
+/// Returns the ID of the device of this number.
+pub(crate) fn device_id(number: usize) -> String {
+    format!("bench-{number:06}")
 }
 
 struct Device {
-    stream: TcpStream,
+    wire: Wire,
     id: String,
     received: Vec<u8>,
 }
@@ -41,10 +60,23 @@ enum Step {
 impl Load {
     /// Connects `count` devices, each subscribed to these topics under its own ID (`update/delta`, …).
     pub(crate) fn connect(server: SocketAddr, count: usize, topics: &[&str]) -> io::Result<Self> {
+        Self::connect_as(server, 0..count, topics, Box::new(|_| None))
+    }
+
+    /// The same for the devices of these numbers, over TLS where `dial` says so.
+    pub(crate) fn connect_as(
+        server: SocketAddr,
+        numbers: Range<usize>,
+        topics: &[&str],
+        dial: Dial,
+    ) -> io::Result<Self> {
+        let count = numbers.len();
         let mut load = Self {
             poll: Poll::new()?,
             devices: Vec::with_capacity(count),
             server,
+            dial,
+            first: numbers.start,
         };
         let mut events = Events::with_capacity(1024);
         let (mut dialling, mut ready) = (0, 0);
@@ -57,9 +89,9 @@ impl Load {
             for event in &events {
                 let device = &mut load.devices[event.token().0];
                 if event.is_writable() {
-                    device.stream.write_all(&hello(&device.id, topics))?;
+                    device.wire.write_all(&hello(&device.id, topics))?;
                     load.poll.registry().reregister(
-                        &mut device.stream,
+                        &mut device.wire.socket,
                         event.token(),
                         Interest::READABLE,
                     )?;
@@ -86,7 +118,8 @@ impl Load {
     }
 
     fn dial(&mut self) -> io::Result<()> {
-        let number = self.devices.len();
+        let place = self.devices.len();
+        let number = self.first + place;
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
@@ -101,11 +134,11 @@ impl Load {
         let mut stream = TcpStream::from_std(socket.into());
         self.poll
             .registry()
-            .register(&mut stream, Token(number), Interest::WRITABLE)?;
-        let id = format!("bench-{number:06}");
+            .register(&mut stream, Token(place), Interest::WRITABLE)?;
+        let wire = Wire::new(stream, (self.dial)(number))?;
         self.devices.push(Device {
-            stream,
-            id,
+            wire,
+            id: device_id(number),
             received: Vec::new(),
         });
         Ok(())
@@ -153,13 +186,18 @@ impl Load {
     fn send(&mut self, number: usize, payload: &str) -> io::Result<()> {
         let device = &mut self.devices[number];
         let packet = publish(&format!("state/{}/update", device.id), payload);
-        device.stream.write_all(&packet)
+        device.wire.write_all(&packet)
+    }
+
+    /// Returns how many have taken up an earlier TLS session.
+    pub(crate) fn resumed(&self) -> usize {
+        self.devices.iter().filter(|d| d.wire.is_resumed()).count()
     }
 
     /// Ends all connections with a reset, so that no port is left waiting.
     pub(crate) fn drop_all(self) -> io::Result<()> {
         for device in self.devices {
-            let socket = socket2::SockRef::from(&device.stream);
+            let socket = socket2::SockRef::from(&device.wire.socket);
             socket.set_linger(Some(Duration::ZERO))?;
         }
         Ok(())
@@ -171,7 +209,7 @@ impl Device {
     fn receive(&mut self) -> io::Result<usize> {
         let mut buffer = [0; 16 * 1024];
         loop {
-            match self.stream.read(&mut buffer) {
+            match self.wire.read(&mut buffer) {
                 Ok(0) => {
                     return Err(io::Error::new(
                         ErrorKind::UnexpectedEof,
@@ -197,16 +235,18 @@ impl Device {
     /// CONNACK and SUBACK have both come.
     fn has_subscribed(&mut self) -> io::Result<bool> {
         let mut buffer = [0; 64];
-        match self.stream.read(&mut buffer) {
-            Ok(0) => {
-                return Err(io::Error::new(
-                    ErrorKind::UnexpectedEof,
-                    "the server refused",
-                ));
+        loop {
+            match self.wire.read(&mut buffer) {
+                Ok(0) => {
+                    return Err(io::Error::new(
+                        ErrorKind::UnexpectedEof,
+                        "the server refused",
+                    ));
+                }
+                Ok(length) => self.received.extend_from_slice(&buffer[..length]),
+                Err(why) if why.kind() == ErrorKind::WouldBlock => break,
+                Err(why) => return Err(why),
             }
-            Ok(length) => self.received.extend_from_slice(&buffer[..length]),
-            Err(why) if why.kind() == ErrorKind::WouldBlock => {}
-            Err(why) => return Err(why),
         }
         let step = match packet_length(&self.received) {
             Some(connack) if packet_length(&self.received[connack..]).is_some() => Step::Done,
@@ -217,62 +257,4 @@ impl Device {
         }
         Ok(matches!(step, Step::Done))
     }
-}
-
-/// Returns the length of the packet at the start, if it is complete.
-fn packet_length(bytes: &[u8]) -> Option<usize> {
-    let mut length = 0;
-    for (at, byte) in bytes.iter().skip(1).take(4).enumerate() {
-        length |= usize::from(byte & 0x7f) << (7 * at);
-        if byte & 0x80 == 0 {
-            let whole = 2 + at + length;
-            return (bytes.len() >= whole).then_some(whole);
-        }
-    }
-    None
-}
-
-/// CONNECT and SUBSCRIBE in one write.
-fn hello(id: &str, topics: &[&str]) -> Vec<u8> {
-    let mut connect = b"\x00\x04MQTT\x04\x02\x00\x00".to_vec();
-    put_text(&mut connect, id);
-    let mut subscribe = vec![0, 1];
-    for topic in topics {
-        put_text(&mut subscribe, &format!("state/{id}/{topic}"));
-        // Answers are counted, not acknowledged.
-        subscribe.push(u8::from(*topic != "update/accepted"));
-    }
-    let mut bytes = Vec::new();
-    put_packet(&mut bytes, 0x10, &connect);
-    put_packet(&mut bytes, 0x82, &subscribe);
-    bytes
-}
-
-fn publish(topic: &str, payload: &str) -> Vec<u8> {
-    let mut body = Vec::with_capacity(topic.len() + payload.len() + 4);
-    put_text(&mut body, topic);
-    body.extend_from_slice(&[0, 1]);
-    body.extend_from_slice(payload.as_bytes());
-    let mut bytes = Vec::with_capacity(body.len() + 4);
-    put_packet(&mut bytes, 0x32, &body);
-    bytes
-}
-
-fn put_text(bytes: &mut Vec<u8>, text: &str) {
-    bytes.extend_from_slice(&(text.len() as u16).to_be_bytes());
-    bytes.extend_from_slice(text.as_bytes());
-}
-
-fn put_packet(bytes: &mut Vec<u8>, first: u8, body: &[u8]) {
-    bytes.push(first);
-    let mut length = body.len();
-    loop {
-        let low = (length & 0x7f) as u8;
-        length >>= 7;
-        bytes.push(if length == 0 { low } else { low | 0x80 });
-        if length == 0 {
-            break;
-        }
-    }
-    bytes.extend_from_slice(body);
 }

@@ -4,15 +4,18 @@
 //! `target/release/refit-bench` with one of
 //!
 //! - `mqtt`: the device endpoint beside mosquitto; `idle`: of that, the memory of an idle device alone
+//! - `mtls`: the same endpoint over mutual TLS, beside mosquitto with the same certificates
 //! - `store [devices [seconds]]`: the store, and the whole engine, beside a bare SQLite loop; `engine`: of that, the
 //!   whole engine alone
 //! - `agent`: size and memory of the agent (`cargo build --profile agent -p refit-agent`)
 
 mod agent;
 mod engine;
+mod identities;
 mod load;
 mod measure;
 mod mqtt;
+mod private;
 mod process;
 mod report;
 mod store;
@@ -31,9 +34,10 @@ fn main() -> ExitCode {
             Some("engine") => store::run_engine(&home).map_err(std::io::Error::other),
             Some("idle") => mqtt::run_idle(&home),
             Some("mqtt") => mqtt::run(&home),
+            Some("mtls") => private::run(&home),
             Some("store") => store::run(&home).map_err(std::io::Error::other),
             _ => Err(std::io::Error::other(
-                "usage: refit-bench agent | idle | mqtt | engine | store [devices [seconds]]",
+                "usage: refit-bench agent | idle | mqtt | mtls | engine | store [devices [seconds]]",
             )),
         });
     drop(std::fs::remove_dir_all(&home));

@@ -15,18 +15,21 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts our own server on a new data directory.
+    /// Starts our own server on a data directory, without identities.
     pub(crate) fn refit(data: &Path) -> io::Result<Self> {
+        Self::serve(data, &["--dev"])
+    }
+
+    /// Starts our own server on a data directory as it is without `--dev`: private, devices known by certificates.
+    pub(crate) fn refit_private(data: &Path) -> io::Result<Self> {
+        Self::serve(data, &[])
+    }
+
+    fn serve(data: &Path, options: &[&str]) -> io::Result<Self> {
         let mut child = Command::new(beside("refit"))
-            .args([
-                "serve",
-                "--dev",
-                "--http",
-                "127.0.0.1:0",
-                "--mqtt",
-                "127.0.0.1:0",
-                "--data",
-            ])
+            .args(["serve", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"])
+            .args(options)
+            .arg("--data")
             .arg(data)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -37,12 +40,25 @@ impl Server {
 
     /// Starts mosquitto, which keeps nothing on disk, with everything else at its default.
     pub(crate) fn mosquitto(home: &Path) -> io::Result<Self> {
+        Self::mosquitto_with(home, "allow_anonymous true\n")
+    }
+
+    /// The same with the certificates of our own server's data directory, which nobody but their owner may read; devices
+    /// must show theirs.
+    pub(crate) fn mosquitto_private(home: &Path, data: &Path) -> io::Result<Self> {
+        let data = data.display();
+        let text = format!(
+            "cafile {data}/ca/root.pem\ncertfile {data}/tls/server.pem\nkeyfile {data}/tls/server.key\n\
+             user root\ntls_version tlsv1.3\nrequire_certificate true\nuse_identity_as_username true\n"
+        );
+        Self::mosquitto_with(home, &text)
+    }
+
+    fn mosquitto_with(home: &Path, more: &str) -> io::Result<Self> {
         let mqtt = free_address()?;
         let config = home.join("mosquitto.conf");
-        let text = format!(
-            "listener {} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type error\n",
-            mqtt.port()
-        );
+        let port = mqtt.port();
+        let text = format!("listener {port} 127.0.0.1\n{more}persistence false\nlog_type error\n");
         fs::write(&config, text)?;
         let program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "mosquitto"]
             .into_iter()
@@ -187,7 +203,8 @@ fn printed_address(child: &mut Child) -> io::Result<SocketAddr> {
                 "the server ended before it said where MQTT is",
             ));
         };
-        if let Some((_, rest)) = line.split_once("mqtt://") {
+        let schemes = ["mqtt://", "mqtts://"];
+        if let Some((_, rest)) = schemes.iter().find_map(|scheme| line.split_once(scheme)) {
             let end = rest
                 .find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':')
                 .unwrap_or(rest.len());

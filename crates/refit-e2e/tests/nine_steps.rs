@@ -11,12 +11,20 @@ fn is(line: &Value, topic: &str) -> bool {
 }
 
 fn walk(version: &str) {
-    let mut server = Server::start();
+    let server = Server::start();
+    let token = server.token.clone();
+    walk_with(server, version, &token);
+}
+
+/// On a private server the device has been enrolled, and both find what they need for TLS in the server's home.
+pub(crate) fn walk_with(mut server: Server, version: &str, token: &str) {
     let port = server.mqtt_port.to_string();
+    let root = server.root.as_ref().map(|root| root.display().to_string());
+    let private: Vec<&str> = root.as_deref().into_iter().collect();
     // 1. The device subscribes to its delta.
     let mut device = Script::start(
         "tests/python/pattern_device.py",
-        &["lamp-7", &port, version],
+        &[&["lamp-7", &port, version], &private[..]].concat(),
         server.home(),
     );
     device.until(|line| line["event"] == "subscribed");
@@ -27,12 +35,10 @@ fn walk(version: &str) {
     let mut application = Script::start(
         "tests/python/application.py",
         &[
-            "lamp-7",
-            &port,
-            version,
-            &server.token,
-            &desired.to_string(),
-        ],
+            &["lamp-7", &port, version, token, &desired.to_string()],
+            &private[..],
+        ]
+        .concat(),
         server.home(),
     );
     // 4. The replica records it: the application is answered before the device is told.

@@ -18,4 +18,5 @@ mod object_store_agents;
 mod object_store_serves;
 mod off_and_on;
 mod outside;
+mod private_steps;
 mod whose_grant;
