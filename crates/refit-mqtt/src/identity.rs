@@ -183,8 +183,8 @@ pub trait Gate: Send + Sync {
     fn admit(&self, credentials: &Credentials<'_>) -> Result<Who, Refusal>;
 
     /// Asked again once somebody has a seat: what was decided may have been overtaken by a revocation, which cuts those
-    /// that have one.
-    fn confirm(&self, _who: &Who) -> Result<(), Refusal> {
+    /// that have one. `certificate` is the one of the connection, DER.
+    fn confirm(&self, _who: &Who, _certificate: Option<&[u8]>) -> Result<(), Refusal> {
         Ok(())
     }
 }

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use refit_engine::driver::{Engine, Parts};
+use refit_engine::fleet::Fleet;
 use refit_engine::releases::Releases;
 use refit_engine::send::{Grantor, Minted, Wanted};
 use refit_engine::shard::Settings;
 use refit_mqtt::figures::Figures;
-use refit_mqtt::identity::{Application, Applications, DevGate, EveryRight};
+use refit_mqtt::identity::{Application, Applications, DevGate, EveryRight, Gate};
 use refit_mqtt::listener::{self, Endpoint};
 use refit_mqtt::quota::Quota;
 use refit_packet::Secret;
@@ -65,6 +66,10 @@ impl House {
     }
 
     pub(crate) fn with(quota: Quota) -> Self {
+        Self::gated(quota, |_| Arc::new(DevGate::new(Arc::new(OneToken))))
+    }
+
+    pub(crate) fn gated(quota: Quota, gate: impl FnOnce(&Fleet) -> Arc<dyn Gate>) -> Self {
         let directory = TempDir::new().unwrap();
         let store = SqliteStore::open(Options::new(directory.path())).unwrap();
         let engine = Engine::start(Parts {
@@ -86,7 +91,7 @@ impl House {
             .unwrap();
         let parts = listener::Parts {
             fleet: engine.fleet().clone(),
-            gate: Arc::new(DevGate::new(Arc::new(OneToken))),
+            gate: gate(engine.fleet()),
             quota,
             tls: None,
         };

@@ -10,5 +10,6 @@ mod client;
 mod hostile;
 mod house;
 mod outside;
+mod overtaken;
 mod stopping;
 mod talking;

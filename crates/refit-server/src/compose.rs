@@ -66,7 +66,7 @@ impl Server {
     /// Starts everything. When this returns, requests and devices are taken.
     pub async fn start(mut config: Config) -> Result<Self, StartError> {
         config.policy.certificates = !config.dev;
-        let (data, kept) = kept::open(&config.data, config.privacy.ca.clone()).await?;
+        let (data, kept) = kept::open(&config.data, config.privacy.clone()).await?;
         let depot = depot::open(&data, config.depot.clone()).await?;
         let (listener, at) = doors::listen(config.http).await?;
         let (scheme, names) = match config.dev {

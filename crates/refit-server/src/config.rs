@@ -7,6 +7,8 @@ mod depot;
 mod file;
 mod given;
 mod grant;
+mod identity;
+mod key;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -24,6 +26,7 @@ use crate::privacy::{Wanted, default_names};
 use file::read_file;
 use given::{Given, Origin};
 pub use grant::Grant;
+pub use key::Key;
 
 /// The settings of a server.
 #[derive(Clone, Debug)]
@@ -66,158 +69,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// What a setting is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
-    /// `data`
-    Data,
-    /// `http`
-    Http,
-    /// `mqtt`
-    Mqtt,
-    /// `public-url`
-    PublicUrl,
-    /// `dev`
-    Dev,
-    /// `grant-kind`
-    GrantKind,
-    /// `grant-strength`
-    GrantStrength,
-    /// `grant-network`
-    GrantNetwork,
-    /// `grant-fallback`
-    GrantFallback,
-    /// `grant-min-strength`
-    GrantMinStrength,
-    /// `grant-lifetime`
-    GrantLifetime,
-    /// `grant-lifetime-min`
-    GrantLifetimeMin,
-    /// `grant-lifetime-max`
-    GrantLifetimeMax,
-    /// `grant-slowest-link`
-    GrantSlowestLink,
-    /// `trusted-proxies`
-    TrustedProxies,
-    /// `poll-interval`
-    PollInterval,
-    /// `audit-heads`
-    AuditHeads,
-    /// `log-format`
-    LogFormat,
-    /// `depot-url`
-    DepotUrl,
-    /// `depot-endpoint`
-    DepotEndpoint,
-    /// `depot-public-endpoint`
-    DepotPublicEndpoint,
-    /// `depot-region`
-    DepotRegion,
-    /// `depot-path-style`
-    DepotPathStyle,
-    /// `depot-credentials`
-    DepotCredentials,
-    /// `depot-role`
-    DepotRole,
-    /// `depot-sts-endpoint`
-    DepotStsEndpoint,
-    /// `name`
-    Name,
-    /// `tls-certificate`
-    TlsCertificate,
-    /// `tls-key`
-    TlsKey,
-    /// `tls-oldest`
-    TlsOldest,
-    /// `ca-certificate`
-    CaCertificate,
-    /// `ca-key`
-    CaKey,
-}
-
-impl Key {
-    /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 32] = [
-        Self::Data,
-        Self::Http,
-        Self::Mqtt,
-        Self::PublicUrl,
-        Self::Dev,
-        Self::GrantKind,
-        Self::GrantStrength,
-        Self::GrantNetwork,
-        Self::GrantFallback,
-        Self::GrantMinStrength,
-        Self::GrantLifetime,
-        Self::GrantLifetimeMin,
-        Self::GrantLifetimeMax,
-        Self::GrantSlowestLink,
-        Self::TrustedProxies,
-        Self::PollInterval,
-        Self::AuditHeads,
-        Self::LogFormat,
-        Self::DepotUrl,
-        Self::DepotEndpoint,
-        Self::DepotPublicEndpoint,
-        Self::DepotRegion,
-        Self::DepotPathStyle,
-        Self::DepotCredentials,
-        Self::DepotRole,
-        Self::DepotStsEndpoint,
-        Self::Name,
-        Self::TlsCertificate,
-        Self::TlsKey,
-        Self::TlsOldest,
-        Self::CaCertificate,
-        Self::CaKey,
-    ];
-
-    /// Returns the name in the file, and of the flag after its dashes, if there is one.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Data => "data",
-            Self::Http => "http",
-            Self::Mqtt => "mqtt",
-            Self::PublicUrl => "public-url",
-            Self::Dev => "dev",
-            Self::GrantKind => "grant-kind",
-            Self::GrantStrength => "grant-strength",
-            Self::GrantNetwork => "grant-network",
-            Self::GrantFallback => "grant-fallback",
-            Self::GrantMinStrength => "grant-min-strength",
-            Self::GrantLifetime => "grant-lifetime",
-            Self::GrantLifetimeMin => "grant-lifetime-min",
-            Self::GrantLifetimeMax => "grant-lifetime-max",
-            Self::GrantSlowestLink => "grant-slowest-link",
-            Self::TrustedProxies => "trusted-proxies",
-            Self::PollInterval => "poll-interval",
-            Self::AuditHeads => "audit-heads",
-            Self::LogFormat => "log-format",
-            Self::DepotUrl => "depot-url",
-            Self::DepotEndpoint => "depot-endpoint",
-            Self::DepotPublicEndpoint => "depot-public-endpoint",
-            Self::DepotRegion => "depot-region",
-            Self::DepotPathStyle => "depot-path-style",
-            Self::DepotCredentials => "depot-credentials",
-            Self::DepotRole => "depot-role",
-            Self::DepotStsEndpoint => "depot-sts-endpoint",
-            Self::Name => "name",
-            Self::TlsCertificate => "tls-certificate",
-            Self::TlsKey => "tls-key",
-            Self::TlsOldest => "tls-oldest",
-            Self::CaCertificate => "ca-certificate",
-            Self::CaKey => "ca-key",
-        }
-    }
-
-    /// Returns the name of the variable.
-    pub fn variable(self) -> String {
-        format!(
-            "REFIT_{}",
-            self.name().to_uppercase().replace(['-', '.'], "_")
-        )
-    }
-}
 /// Why there is no configuration: what is wrong, where, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
@@ -248,6 +99,8 @@ impl Config {
             names: find(Key::Name).map_or_else(default_names, |given| given.list()),
             certificate: pair(find(Key::TlsCertificate), find(Key::TlsKey))?,
             ca: pair(find(Key::CaCertificate), find(Key::CaKey))?,
+            factories: identity::factories(find(Key::CaFactory))?,
+            terms: identity::terms(&find)?,
             oldest: find(Key::TlsOldest).map_or(Ok(Oldest::Tls13), |given| given.oldest())?,
         };
         let config = Self {

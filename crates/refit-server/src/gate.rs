@@ -52,9 +52,11 @@ impl Gate for CertGate {
         }
     }
 
-    fn confirm(&self, who: &Who) -> Result<(), Refusal> {
+    /// A device that has enrolled anew meanwhile is not barred, but its earlier certificate is.
+    fn confirm(&self, who: &Who, certificate: Option<&[u8]>) -> Result<(), Refusal> {
+        let thumbprint = certificate.map(refit_identity::thumbprint);
         match who {
-            Who::Device(device) if self.identities.is_barred(device) => Err(Refusal::Barred),
+            Who::Device(device) if self.identities.bars(device, thumbprint) => Err(Refusal::Barred),
             Who::Device(_) | Who::Application(_) => Ok(()),
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod authority;
 pub(crate) mod claims;
+pub(crate) mod counted;
 pub(crate) mod enrol;
 mod nonces;
 mod refusal;
@@ -98,6 +99,13 @@ impl Identities {
     /// Tells whether a device is barred, whatever it shows.
     pub fn is_barred(&self, device: &DeviceId) -> bool {
         self.barred.read().devices.contains_key(device)
+    }
+
+    /// Tells whether a device, or this certificate, is barred.
+    pub(crate) fn bars(&self, device: &DeviceId, certificate: Option<Digest>) -> bool {
+        let known = self.barred.read();
+        known.devices.contains_key(device)
+            || certificate.is_some_and(|thumbprint| known.certificates.contains(&thumbprint))
     }
 
     /// A device is barred, and nothing that it shows counts.

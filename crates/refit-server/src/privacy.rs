@@ -16,7 +16,7 @@ use refit_tls::own::{Look, OwnCertificate};
 use refit_tls::server::{Oldest, config};
 use refit_tls::{CertificateDer, ServerConfig};
 
-use crate::identity::authority::{self, Authority, Own, check_private, serial};
+use crate::identity::authority::{self, Authority, FactoryFile, Own, Terms, check_private, serial};
 use crate::operator::write_private;
 use crate::wall;
 
@@ -41,6 +41,10 @@ pub struct Wanted {
     pub certificate: Option<Own>,
     /// The CA of the operator's own.
     pub ca: Option<Own>,
+    /// Factories whose certificates enrol.
+    pub factories: Vec<FactoryFile>,
+    /// How long devices' certificates are good.
+    pub terms: Terms,
     /// The oldest version of TLS.
     pub oldest: Oldest,
 }

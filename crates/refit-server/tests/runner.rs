@@ -8,6 +8,8 @@ mod access_over_mqtt;
 #[cfg(test)]
 mod asking;
 #[cfg(test)]
+mod authorities;
+#[cfg(test)]
 mod bound;
 #[cfg(test)]
 mod devices;

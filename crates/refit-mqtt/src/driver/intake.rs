@@ -121,7 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Peered + Unpin> Connection<S> {
                 let line = Line::open(&self.house, who.clone(), greeting.peer.ip(), now);
                 self.ticket.seated(&line.seat);
                 // Who is barred from now on is cut; who was barred since it was asked, hears of it here.
-                if let Err(refusal) = gate.confirm(&who) {
+                if let Err(refusal) = gate.confirm(&who, self.stream.peer_certificate()) {
                     out.truncate(start);
                     return Err(refuse_after_all(&session, refusal, out));
                 }

@@ -15,17 +15,18 @@ use tokio::sync::watch;
 use super::failure::StartError;
 use crate::cursor::{self, Cursors};
 use crate::identity::Identities;
-use crate::identity::authority::{Authority, Own};
+use crate::identity::authority::Authority;
 use crate::operator;
 use crate::places::TOKEN_FILE;
+use crate::privacy::Wanted;
 use crate::wall;
 
 /// Opens what lies in the data directory; makes it if it is not there.
-pub(super) async fn open(data: &Path, own: Option<Own>) -> Result<(PathBuf, Kept), StartError> {
+pub(super) async fn open(data: &Path, wanted: Wanted) -> Result<(PathBuf, Kept), StartError> {
     make_data(data)?;
     let data = data.canonicalize().map_err(StartError::data(data))?;
     let at = data.clone();
-    let kept = tokio::task::spawn_blocking(move || Kept::open(&at, own.as_ref())).await;
+    let kept = tokio::task::spawn_blocking(move || Kept::open(&at, &wanted)).await;
     let kept = kept.map_err(|error| StartError::data(&data)(io::Error::other(error)))??;
     Ok((data, kept))
 }
@@ -45,7 +46,7 @@ pub(super) struct Kept {
 
 impl Kept {
     /// The store comes first: its lock keeps a second server from everything else.
-    fn open(data: &Path, own: Option<&Own>) -> Result<Self, StartError> {
+    fn open(data: &Path, wanted: &Wanted) -> Result<Self, StartError> {
         let (stopped, store_broken) = watch::channel(None);
         let mut options = sqlite::Options::new(data);
         options.on_broken = Box::new(move |why| drop(stopped.send_replace(Some(why.into()))));
@@ -54,7 +55,8 @@ impl Kept {
         for release in store.reader()?.releases()? {
             releases.add(release.software);
         }
-        let authority = Authority::open(data, own, &*store, wall::now())?;
+        let authority = Authority::open(data, wanted.ca.as_ref(), &*store, wall::now())?
+            .with(&wanted.factories, wanted.terms)?;
         let identities = Identities::new(store.reader()?.barred()?);
         Ok(Self {
             authority: Arc::new(authority),

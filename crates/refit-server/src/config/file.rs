@@ -53,6 +53,10 @@ fn parse_file(path: &Path, text: &str) -> Result<File, Error> {
         let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name) else {
             return Err(unknown_key(path, name));
         };
+        if let (Key::CaFactory, toml::Value::Array(list)) = (key, &value) {
+            file.values.push((key, factories(path, list)?));
+            continue;
+        }
         let Some(text) = text_of(&value) else {
             return Err(Error {
                 what: format!(
@@ -80,6 +84,31 @@ fn flat(table: toml::Table) -> Vec<(String, toml::Value)> {
         }
     }
     values
+}
+
+/// `[[ca.factory]]` with `certificate` and `id-pattern`, as a variable would have it: `certificate=pattern`, with commas.
+fn factories(path: &Path, list: &[toml::Value]) -> Result<String, Error> {
+    let wrong = |hint: &str| Error {
+        what: format!("a [[ca.factory]] in {} is not taken", path.display()),
+        hint: hint.into(),
+    };
+    let text = |factory: &toml::Value| {
+        let field = |name: &str| factory.get(name).and_then(toml::Value::as_str);
+        let fields = factory.as_table().map_or(0, toml::Table::len);
+        let (Some(certificate), Some(pattern), 2) =
+            (field("certificate"), field("id-pattern"), fields)
+        else {
+            return Err(wrong(
+                "give it certificate and id-pattern, and nothing else; id-pattern = \"*\" allows any ID",
+            ));
+        };
+        if certificate.contains(',') {
+            return Err(wrong("use a path without a comma"));
+        }
+        Ok(format!("{certificate}={pattern}"))
+    };
+    let texts: Vec<_> = list.iter().map(text).collect::<Result<_, _>>()?;
+    Ok(texts.join(", "))
 }
 
 /// Text, true or false, or a list of texts, which is written with commas elsewhere.

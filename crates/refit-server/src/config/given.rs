@@ -81,6 +81,30 @@ impl Given {
         }
     }
 
+    /// A time in which days can be said, of `min` to `max` seconds; `least` is `min` in words.
+    pub(super) fn days(&self, min: u64, max: u64, least: &str) -> Result<Duration, Error> {
+        let hint = format!(
+            "write it as 12h or 90d: at least {least}, at most {}d",
+            max / 86_400
+        );
+        let bad = || self.wrong("is not such a time", &hint);
+        let (number, unit) = match self.text.strip_suffix('d') {
+            Some(number) => (number, 86_400),
+            None => match self.text.strip_suffix('h') {
+                Some(number) => (number, 3600),
+                None => match self.text.strip_suffix('m') {
+                    Some(number) => (number, 60),
+                    None => (self.text.strip_suffix('s').ok_or_else(bad)?, 1),
+                },
+            },
+        };
+        let number: u64 = number.parse().map_err(|_| bad())?;
+        match number.checked_mul(unit) {
+            Some(total) if (min..=max).contains(&total) => Ok(Duration::from_secs(total)),
+            _ => Err(bad()),
+        }
+    }
+
     pub(super) fn log_format(&self) -> Result<LogFormat, Error> {
         match self.text.as_str() {
             "human" => Ok(LogFormat::Human),

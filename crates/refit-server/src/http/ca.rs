@@ -1,11 +1,10 @@
 //! The fleet's CA, as operators see it: what devices trust, how many have moved to it, and when what expires.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
-use refit_identity::validity::DAY_MS;
-use refit_protocol::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -13,9 +12,6 @@ use super::App;
 use super::error::Problem;
 use super::show;
 use crate::wall::{self, rfc3339};
-
-/// A device that was not heard for so long, in milliseconds, is not counted among those that have to move.
-const SEEN_MS: u64 = 90 * DAY_MS;
 
 /// The CA.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,6 +29,8 @@ pub(crate) struct CaShown {
     issuer_expires_at: String,
     /// What claim tokens pin: the SHA-256 of the certificate at the top of the presented chain.
     presented: String,
+    /// When devices and certificates were counted: that is done once a minute at most.
+    counted_at: String,
     /// Which bundle those devices reported that were heard in the last 90 days.
     holds: Vec<TrustHeld>,
     /// How many of those devices do not hold the newest bundle.
@@ -66,18 +64,17 @@ pub(crate) struct IssuerShown {
     first_expires_at: String,
 }
 
-/// Shows the fleet's CA: what devices trust, how many have moved, and when what expires. It reads all devices.
+/// Shows the fleet's CA: what devices trust, how many have moved, and when what expires. Devices
+/// and certificates are counted once a minute at most; `countedAt` says when.
 #[utoipa::path(get, operation_id = "showCa", tag = "identity", path = "/api/v1/ca", responses(
     (status = 200, body = CaShown),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Json<CaShown>, Problem> {
     let now = wall::now();
-    let since = Timestamp(now.as_millis().saturating_sub(SEEN_MS));
-    let read = app
-        .readers
-        .read(move |reader| Ok((reader.trust_counts(since)?, reader.issuers(now)?)));
-    let (holds, issuers) = read.await?;
+    let counted = &app.office.counted;
+    let counts = counted.get(&app.readers, Instant::now(), now).await?;
+    let (holds, issuers) = (&counts.holds, &counts.issuers);
     let authority = &app.office.authority;
     let (bundle, own) = (authority.bundle(), authority.ca.name());
     let behind = holds.iter().filter(|held| held.number != bundle.number);
@@ -89,6 +86,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Json<CaShown>, P
         issuer: own.to_hex(),
         issuer_expires_at: rfc3339(authority.ca.validity().not_after),
         presented: authority.presented().to_hex(),
+        counted_at: rfc3339(counts.at),
         behind: behind.map(|held| held.devices).sum(),
         left_to_renew: foreign.map(|issuer| issuer.certificates).sum(),
         holds: holds

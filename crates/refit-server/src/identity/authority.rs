@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::RwLock;
 use refit_identity::ca::{self, Signer, signed_by, top_of};
-use refit_identity::validity::WrongClock;
+use refit_identity::validity::{DAY_MS, DEVICE_MS, WrongClock};
 use refit_identity::{Bundle, Ca, CaFiles, IdPattern, Peer, Serial, pem};
 use refit_protocol::digest::Digest;
 use refit_protocol::time::Timestamp;
@@ -31,6 +31,33 @@ pub(crate) struct Factory {
     pub(crate) authority: Vec<u8>,
     /// Which IDs it may name.
     pub(crate) pattern: IdPattern,
+}
+
+/// A factory, as the operator names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactoryFile {
+    /// The certificate that signs its devices' certificates, or several, PEM.
+    pub certificate: PathBuf,
+    /// Which IDs it may name.
+    pub pattern: IdPattern,
+}
+
+/// How long devices' certificates are good, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// From signing to expiry; never longer than the issuer's own.
+    pub lifetime_ms: u64,
+    /// How long after its expiry one can be renewed with proof of its key: fleets sit in boxes.
+    pub grace_ms: u64,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            lifetime_ms: DEVICE_MS,
+            grace_ms: 365 * DAY_MS,
+        }
+    }
 }
 
 /// A certificate and its key that the operator brings, PEM: the certificate's file has its issuers' too, up to the root.
@@ -55,6 +82,7 @@ pub(crate) struct Authority {
     issuers: Vec<Vec<u8>>,
     bundle: Bundle,
     factories: Vec<Factory>,
+    pub(crate) terms: Terms,
     /// The SHA-256 of the certificate at the top of the chain that the HTTPS listener shows.
     presented: RwLock<Digest>,
 }
@@ -84,6 +112,17 @@ pub enum Error {
     /// The clock cannot be right: what is signed or checked by it is void.
     #[error(transparent)]
     Clock(#[from] WrongClock),
+    /// A factory's certificate is none that signs.
+    #[error("the factory's certificate {} cannot be used: {source}", .path.display())]
+    Factory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: ca::Fault,
+    },
+    /// A factory's certificate is trusted otherwise already.
+    #[error("the factory's certificate {} is the fleet's own, or is named twice: remove it from ca-factory", .0.display())]
+    FactoryTwice(PathBuf),
     /// The root is not among those that devices trust.
     #[error("the root in {} is not in the trust bundle that devices hold: put the earlier one back, and use `refit ca rotate`", .0.display())]
     Untrusted(PathBuf),
@@ -167,6 +206,7 @@ impl Authority {
             ca,
             bundle,
             factories: Vec::new(),
+            terms: Terms::default(),
             presented: RwLock::new(presented),
         })
     }
@@ -217,7 +257,28 @@ impl Authority {
             .find(|factory| signed_by(&peer.der, &factory.authority))
     }
 
-    #[cfg(test)]
+    /// Takes what the operator says of factories and times.
+    pub(crate) fn with(mut self, factories: &[FactoryFile], terms: Terms) -> Result<Self, Error> {
+        self.terms = terms;
+        for file in factories {
+            let authorities = Bundle::read(1, &read(&file.certificate)?);
+            let authorities = authorities.map_err(|source| Error::Factory {
+                path: file.certificate.clone(),
+                source,
+            })?;
+            for authority in authorities.roots() {
+                if self.client_authorities().any(|known| known == authority) {
+                    return Err(Error::FactoryTwice(file.certificate.clone()));
+                }
+                self.trust_factory(Factory {
+                    authority: authority.clone(),
+                    pattern: file.pattern.clone(),
+                });
+            }
+        }
+        Ok(self)
+    }
+
     pub(crate) fn trust_factory(&mut self, factory: Factory) {
         self.factories.push(factory);
     }

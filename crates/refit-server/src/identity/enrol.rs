@@ -10,7 +10,7 @@ use refit_access::matrix::Operation;
 use refit_engine::events::{EventKind, IdentityAct};
 use refit_engine::fleet::Fleet;
 use refit_identity::ca::Issued as Signed;
-use refit_identity::validity::{DAY_MS, DEVICE_MS, Validity};
+use refit_identity::validity::Validity;
 use refit_identity::{Csr, Peer, pem, proof};
 use refit_protocol::claim::Claim;
 use refit_protocol::device_id::DeviceId;
@@ -26,6 +26,7 @@ use subtle::ConstantTimeEq;
 
 use super::authority::{self, Authority};
 use super::claims::{of_claim, secret_hash};
+use super::counted::Counted;
 use super::nonces::Nonces;
 use super::refusal::{bad_csr, barred, cannot_sign, refusal};
 use super::{Barred, Identities};
@@ -35,15 +36,13 @@ use crate::desk::By;
 use crate::http::error::{Kind, Problem};
 use crate::metrics::Trust;
 
-/// How long after its expiry a certificate can be renewed with proof of its key, in milliseconds: fleets sit in boxes.
-pub(crate) const GRACE_MS: u64 = 365 * DAY_MS;
-
 /// The office where certificates are asked for.
 pub(crate) struct Office {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) fleet: Fleet,
     pub(crate) authority: Arc<Authority>,
     pub(crate) identities: Arc<Identities>,
+    pub(crate) counted: Counted,
     nonces: Nonces,
 }
 
@@ -69,6 +68,7 @@ impl Office {
             fleet,
             authority,
             identities,
+            counted: Counted::default(),
             nonces: Nonces::new(key),
         }
     }
@@ -216,7 +216,8 @@ impl Office {
             Ok(()) | Err(Barred::NotNow) => {}
             Err(why) => return Err(barred(why)),
         }
-        if now.as_millis() > old.not_after.as_millis().saturating_add(GRACE_MS) {
+        let grace = self.authority.terms.grace_ms;
+        if now.as_millis() > old.not_after.as_millis().saturating_add(grace) {
             return Err(refused(
                 "the certificate expired too long ago: an operator can allow the device a new key (`refit device re-enrol`)",
             ));
@@ -328,7 +329,7 @@ impl Office {
         let signed = self
             .authority
             .ca
-            .sign_device(csr, device, now, DEVICE_MS, &serial)
+            .sign_device(csr, device, now, self.authority.terms.lifetime_ms, &serial)
             .map_err(cannot_sign)?;
         let row = CertificateRow {
             thumbprint: signed.thumbprint,

@@ -10,6 +10,7 @@ use refit_engine::releases::Releases;
 use refit_engine::send::{Grantor, Minted, Wanted};
 use refit_engine::shard::Settings;
 use refit_identity::IdPattern;
+use refit_identity::validity::DAY_MS;
 use refit_protocol::enrolment::proof_message;
 use refit_protocol::grant::Ungranted;
 use refit_replica::input::Policy;
@@ -366,4 +367,20 @@ fn the_listener_is_told_whom_to_let_in() {
     let issuer = refit_identity::thumbprint(authorities[1]);
     assert_eq!(bench.office.authority.presented(), issuer);
     assert!(!bench.factory.key().der_bytes().is_empty());
+}
+
+#[test]
+fn what_a_new_key_replaced_is_barred_for_a_connection_that_was_just_let_in() {
+    let bench = Bench::new();
+    let office = &bench.office;
+    let old = bench.enrol("lamp-7", &key(), NOW).unwrap();
+    let held = |given: &Given| Some(peer_of(given).thumbprint);
+    let lamp = device("lamp-7");
+    assert!(!office.identities.bars(&lamp, held(&old)));
+    office.allow_key(&by(), &lamp, at(1)).unwrap();
+    let new = bench.enrol("lamp-7", &key(), at(1)).unwrap();
+    // The device is barred no longer, or never was: its certificate is.
+    assert!(!office.identities.bars(&lamp, None));
+    assert!(office.identities.bars(&lamp, held(&old)));
+    assert!(!office.identities.bars(&lamp, held(&new)));
 }
