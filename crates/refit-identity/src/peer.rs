@@ -173,7 +173,7 @@ fn name(certificate: &X509Certificate<'_>) -> Result<DeviceId, Fault> {
         for name in &names.general_names {
             match name {
                 GeneralName::URI(uri) => {
-                    if let Some(text) = uri.strip_prefix(DEVICE_URN)
+                    if let Some(text) = of_urn(uri)
                         && found.replace(text).is_some()
                     {
                         return Err(Fault::TwoNames);
@@ -185,6 +185,14 @@ fn name(certificate: &X509Certificate<'_>) -> Result<DeviceId, Fault> {
         }
     }
     Ok(DeviceId::parse(found.ok_or(Fault::Nameless)?)?)
+}
+
+/// Returns what follows [`DEVICE_URN`]. Its scheme and namespace are the same in any case (RFC 8141 §3.1): a name that
+/// another reader takes for a device's counts here.
+fn of_urn(uri: &str) -> Option<&str> {
+    let (head, text) = uri.split_at_checked(DEVICE_URN.len())?;
+    let (scheme, kind) = head.split_at_checked("urn:refit:".len())?;
+    (scheme.eq_ignore_ascii_case("urn:refit:") && kind == "device:").then_some(text)
 }
 
 fn validity(certificate: &X509Certificate<'_>) -> Result<(Timestamp, Timestamp), Fault> {

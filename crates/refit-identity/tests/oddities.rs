@@ -56,7 +56,10 @@ fn a_uri_names_a_device_as_well() {
     assert_eq!(by_uri("urn:refit:device:x", true), Err(Fault::TwoNames));
     assert_eq!(by_uri("spiffe://else/where", true), Ok("lamp-7".into()));
     assert_eq!(by_uri("spiffe://else/where", false), Err(Fault::Nameless));
-    assert_eq!(by_uri("URN:refit:device:x", false), Err(Fault::Nameless));
+    // RFC 8141 §3.1: the same name, so a second one is not overlooked.
+    assert_eq!(by_uri("URN:Refit:device:x", false), Ok("x".into()));
+    assert_eq!(by_uri("URN:Refit:device:x", true), Err(Fault::TwoNames));
+    assert_eq!(by_uri("urn:refit:DEVICE:x", false), Err(Fault::Nameless));
     let empty = by_uri("urn:refit:device:", false);
     assert_eq!(empty, Err(Fault::BadId(InvalidDeviceId::Empty)));
     let two = read(|params| {
