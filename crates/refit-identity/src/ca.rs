@@ -7,7 +7,7 @@ mod create;
 mod fault;
 mod signer;
 
-pub use create::{CaFiles, create};
+pub use create::{CaFiles, create, is_made_here};
 pub use fault::Fault;
 pub use signer::Signer;
 

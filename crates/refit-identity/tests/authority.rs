@@ -39,6 +39,25 @@ fn a_device_certificate_says_what_was_asked() {
 }
 
 #[test]
+fn a_root_that_was_made_here_is_known_from_any_other() {
+    let made = load(&files(1));
+    assert!(ca::is_made_here(made.root_der()));
+    assert!(!ca::is_made_here(made.issuer_der()));
+    // The name alone, without the serial number that it is made of.
+    let named = signed(&{
+        let mut params = ordinary();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        let name = "Refit root 00000000";
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, name);
+        params
+    });
+    assert!(!ca::is_made_here(&named));
+    assert!(!ca::is_made_here(b"no certificate"));
+}
+
+#[test]
 fn the_longest_id_fits_into_a_certificate() {
     let ca = load(&files(1));
     for length in [64, 65, 128] {

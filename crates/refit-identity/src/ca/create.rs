@@ -1,6 +1,7 @@
 //! A new CA: a root for twenty years, an issuer under it for five.
 
 use super::{Fault, dated};
+use crate::peer::parse;
 use crate::validity::{ISSUER_MS, ROOT_MS, Serial, Validity};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
@@ -8,6 +9,9 @@ use rcgen::{
 };
 use refit_protocol::time::Timestamp;
 use std::fmt;
+
+/// What the name of a root begins with.
+const ROOT: &str = "Refit root";
 
 /// The four files of a CA, PEM. The two keys are secrets.
 pub struct CaFiles {
@@ -34,7 +38,7 @@ impl fmt::Debug for CaFiles {
 pub fn create(now: Timestamp, root: &Serial, issuer: &Serial) -> Result<CaFiles, Fault> {
     let root_key = KeyPair::generate().map_err(|_| Fault::Sign)?;
     let root_params = authority(
-        "Refit root",
+        ROOT,
         root,
         now,
         ROOT_MS,
@@ -65,6 +69,25 @@ pub fn create(now: Timestamp, root: &Serial, issuer: &Serial) -> Result<CaFiles,
     })
 }
 
+/// Tells whether a root (DER) has the name that [`create`] gives. Such a root signs the fleet's issuers alone; below an
+/// organisation's own there may be issuers for other purposes.
+pub fn is_made_here(root: &[u8]) -> bool {
+    let Ok(root) = parse(root) else {
+        return false;
+    };
+    let Some(serial) = Serial::from_slice(root.raw_serial()) else {
+        return false;
+    };
+    let mut names = root.subject().iter_common_name();
+    let name = names.next().and_then(|name| name.as_str().ok());
+    name == Some(&named(ROOT, &serial)) && names.next().is_none()
+}
+
+fn named(name: &str, serial: &Serial) -> String {
+    let short: String = serial.to_string().chars().take(8).collect();
+    format!("{name} {short}")
+}
+
 fn authority(
     name: &str,
     serial: &Serial,
@@ -76,10 +99,9 @@ fn authority(
     let mut params = CertificateParams::default();
     dated(&mut params, &mut validity)?;
     params.distinguished_name = DistinguishedName::new();
-    let short: String = serial.to_string().chars().take(8).collect();
     params
         .distinguished_name
-        .push(DnType::CommonName, format!("{name} {short}"));
+        .push(DnType::CommonName, named(name, serial));
     params.serial_number = Some(serial.as_bytes().to_vec().into());
     params.is_ca = is_ca;
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

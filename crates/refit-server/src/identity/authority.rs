@@ -83,6 +83,8 @@ pub(crate) struct Authority {
     bundle: Bundle,
     factories: Vec<Factory>,
     pub(crate) terms: Terms,
+    /// Whether a root is the operator's own, which may have signed other issuers for other purposes.
+    is_own: bool,
     /// The SHA-256 of the certificate at the top of the chain that the HTTPS listener shows.
     presented: RwLock<Digest>,
 }
@@ -204,6 +206,7 @@ impl Authority {
         Ok(Self {
             issuers: vec![ca.issuer_der().to_vec()],
             ca,
+            is_own: !bundle.roots().iter().all(|root| ca::is_made_here(root)),
             bundle,
             factories: Vec::new(),
             terms: Terms::default(),
@@ -238,9 +241,10 @@ impl Authority {
     }
 
     /// Tells whether the fleet's own CA signed this certificate: by its key, not by what it says of itself. A factory
-    /// that is trusted for enrolling could otherwise make certificates that look like ours.
+    /// that is trusted for enrolling could otherwise make certificates that look like ours, and so could whoever else
+    /// has an issuer below an operator's own root. A root that was made here signs our issuers alone, so TLS has seen it.
     pub(crate) fn admit(&self, peer: &Peer) -> bool {
-        self.factories.is_empty() || self.is_ours(peer)
+        (self.factories.is_empty() && !self.is_own) || self.is_ours(peer)
     }
 
     /// Tells the same without trusting that TLS has verified anything.

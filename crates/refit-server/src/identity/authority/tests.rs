@@ -2,6 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose,
+};
 use refit_store::sqlite::{Options, SqliteStore};
 
 use super::*;
@@ -79,5 +83,47 @@ fn a_clock_that_is_far_off_is_refused_with_a_new_ca_a_known_one_and_ones_own() {
             let said = house.open(own, wrong).unwrap_err();
             assert!(said.contains("the clock shows"), "{said}");
         }
+    }
+}
+
+fn authority_params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params
+}
+
+#[test]
+fn below_ones_own_root_only_the_fleets_issuer_makes_devices() {
+    let house = House::new();
+    let key = || KeyPair::generate().unwrap();
+    let (params, root_key) = (authority_params("Example Ltd"), key());
+    let root_pem = params.self_signed(&root_key).unwrap().pem();
+    let root = Issuer::new(params, root_key);
+    let below = |name: &str| {
+        let (params, key) = (authority_params(name), key());
+        let pem = params.signed_by(&key, &root).unwrap().pem();
+        let key_pem = key.serialize_pem();
+        (Issuer::new(params, key), pem, key_pem)
+    };
+    let (fleet, pem, key_pem) = below("Fleet");
+    let (laptops, ..) = below("Laptops");
+    fs::create_dir(house.home.path().join(FOLDER)).unwrap();
+    fs::write(house.file("issuer.pem"), pem + &root_pem).unwrap();
+    write_private(&house.file("issuer.key"), key_pem.trim_end().as_bytes()).unwrap();
+    fs::write(house.file("root.pem"), &root_pem).unwrap();
+    let device = |by: &Issuer<'_, KeyPair>| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, "lamp-7");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        Peer::read(params.signed_by(&key(), by).unwrap().der()).unwrap()
+    };
+    for own in [Some(&house.own()), None] {
+        let opened = Authority::open(house.home.path(), own, &house.store, NOW).unwrap();
+        assert!(opened.admit(&device(&fleet)));
+        assert!(!opened.admit(&device(&laptops)));
     }
 }
