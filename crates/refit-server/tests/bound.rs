@@ -323,3 +323,16 @@ fn who_is_revoked_between_two_polls_or_in_a_download_is_refused_at_the_next_requ
     let again = house.get(&house.a, &json!(url), None);
     assert_eq!(again.refused(), "no-certificate");
 }
+
+#[test]
+fn what_a_revoked_device_was_given_before_is_void_whoever_shows_it() {
+    let house = House::new();
+    house.wish("lamp-a", "1", json!({"strength": "time"}));
+    let url = house.delta(&house.a)["state"]["softwareURL"].clone();
+    assert_eq!(house.get(&house.nobody, &url, None).body, b"firmware 1");
+    house.operate("POST", "/api/v1/devices/lamp-a/revoke", "", 200);
+    for asker in [&house.a, &house.b, &house.nobody] {
+        let refused = house.get(asker, &url, None).json(403);
+        assert_eq!(refused["code"], "device_barred");
+    }
+}

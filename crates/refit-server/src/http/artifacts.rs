@@ -113,6 +113,12 @@ fn granted(
         None => app.grants.check(digest, query, &asker, now),
     };
     let refused = match checked {
+        // What was signed for it before is void as well, whoever shows it.
+        Ok(granted) if app.office.identities.is_barred(&granted.device) => {
+            app.counters.download(Download::Refused);
+            let detail = "the device that this was given to was revoked or retired";
+            return Err(Problem::new(Kind::DeviceBarred, detail));
+        }
         Ok(granted) => {
             app.granting.used(&granted, feed, now);
             return Ok((Download::Granted, Some(granted.device)));
