@@ -316,8 +316,8 @@ fn software_and_state_are_two_rights() {
         r#"{"softwareURL":"http://h/z","a":2}"#,
     ];
     for (may, expected) in [
-        ("state:write", [403, 200, 403]),
-        ("software:assign", [200, 403, 403]),
+        ("state:write", [403, 204, 403]),
+        ("software:assign", [204, 403, 403]),
     ] {
         let body = json!({ "name": may.replace(':', "-"), "role": "application", "devices": ["lamp-7"], "may": [may] });
         let (_, token) = made(&server, &body);
@@ -328,6 +328,42 @@ fn software_and_state_are_two_rights() {
             let answer = ask_with("PATCH", &url, &headers, body);
             assert_eq!(answer.status, status, "{may} {body}: {answer:?}");
         }
+    }
+}
+
+#[test]
+fn who_writes_and_may_not_read_is_shown_nothing() {
+    let server = TestServer::start();
+    let may = [
+        "state:write",
+        "software:assign",
+        "device:hold",
+        "job:cancel",
+    ];
+    let body = json!({ "name": "app", "role": "application", "devices": ["lamp-*"], "may": may });
+    let bearer = format!("Bearer {}", made(&server, &body).1);
+    let headers = [("authorization", bearer.as_str()), ("if-match", "*")];
+    let say = |method: &str, path: &str, body: &str| {
+        let url = server.url(&format!("/api/v1/devices/{path}"));
+        ask_with(method, &url, &headers, body)
+    };
+    let lamp = "/api/v1/devices/lamp-7/software";
+    ask(&server, "PUT", lamp, r#"{"softwareURL":"http://h/x"}"#).is(200);
+    for query in ["?dryRun=true", ""] {
+        for (method, path, body) in [
+            ("PATCH", "desired", r#"{"a":1}"#),
+            ("PUT", "software", r#"{"softwareURL":"http://h/y"}"#),
+            ("POST", "hold", ""),
+            ("POST", "release", ""),
+            ("POST", "cancel", ""),
+        ] {
+            let answer = say(method, &format!("lamp-7/{path}{query}"), body);
+            answer.is(204);
+            assert!(answer.bytes.is_empty(), "{path}{query}");
+        }
+        // An application makes no device, not even in a trial.
+        let answer = say("PATCH", &format!("lamp-8/desired{query}"), r#"{"a":1}"#);
+        answer.is_problem(404, "device_not_found");
     }
 }
 

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use refit_access::matrix::Operation;
 use refit_access::rights::Rights;
 use refit_access::span::Span;
 use refit_engine::shard::Presence;
@@ -147,6 +148,7 @@ async fn shown(app: &App, device: DeviceId) -> Result<Response, Problem> {
     DevicePath, GrantOf, IfMatch,
 ), request_body(content = Object, content_type = "application/merge-patch+json"), responses(
     (status = 200, body = Device),
+    (status = 204, description = "done, and the caller may not read devices"),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
     (status = 507, body = show::Problem, content_type = "application/problem+json"),
 ))]
@@ -219,6 +221,10 @@ async fn changed(
         Err(problem) if problem.kind == Kind::Conflict => {
             Err(of_conflict(app, device, version, problem).await?)
         }
+        // Whoever may write, and not read, learns that it is done, and nothing else.
+        Ok(_) if caller.may(Operation::DeviceRead, Some(&device)).is_err() => {
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
         done => done,
     }
 }
@@ -245,6 +251,7 @@ pub(crate) struct SetSoftware {
     DevicePath, Dry, IfMatch,
 ), request_body = SetSoftware, responses(
     (status = 200, body = Device),
+    (status = 204, description = "done, and the caller may not read devices"),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
     (status = 507, body = show::Problem, content_type = "application/problem+json"),
 ))]
@@ -316,6 +323,7 @@ macro_rules! operations {
         $(#[$doc])*
         #[utoipa::path(post, operation_id = $id, tag = "devices", path = $path, params(DevicePath, Dry, IfMatch), responses(
             (status = 200, body = Device),
+            (status = 204, description = "done, and the caller may not read devices"),
             (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
             (status = 507, body = show::Problem, content_type = "application/problem+json"),
         ))]

@@ -11,6 +11,7 @@ use refit_replica::decide::decide;
 use refit_replica::effect::Answer;
 use refit_replica::input::{Context, Input};
 use refit_replica::record::Record;
+use refit_replica::speaker::Speaker;
 use refit_replica::watch::Watch;
 use refit_store::store::{DeviceKey, Stored};
 
@@ -22,6 +23,16 @@ use crate::wall;
 
 /// What a job is called that would be opened: its ID is drawn when it is.
 const NO_JOB: &str = "dry-run";
+
+const fn is_operators_wish(input: &Input) -> bool {
+    matches!(
+        input,
+        Input::Update {
+            speaker: Speaker::Operator(_),
+            ..
+        }
+    )
+}
 
 /// Shows a device as it would be after this input, or says why that would be refused.
 pub(super) async fn pretend(
@@ -40,8 +51,8 @@ pub(super) async fn pretend(
     let now = wall::now();
     let mut stored = match stored {
         Some(stored) => stored,
-        // A wish makes the device; anything else is for one that is there.
-        None if matches!(input, Input::Update { .. }) => Stored {
+        // An operator's wish makes the device; anything else is for one that is there.
+        None if is_operators_wish(&input) => Stored {
             key: DeviceKey(0),
             revision: 0,
             seen: None,
