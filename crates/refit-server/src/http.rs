@@ -363,7 +363,9 @@ async fn frame(
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let is_probe = matches!(path.as_str(), "/livez" | "/readyz" | "/metrics");
     let turn = app.limits.requests.try_acquire();
-    let response = if turn.is_ok() || is_probe {
+    let response = if let Err(problem) = gate::check_head(&request) {
+        problem.into_response()
+    } else if turn.is_ok() || is_probe {
         next.run(request).await
     } else {
         app.counters.shed(Shed::Requests);

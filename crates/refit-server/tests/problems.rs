@@ -141,3 +141,22 @@ fn what_is_no_http_is_refused_and_disturbs_nobody() {
     assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
     get(&server, "/api/v1/devices").is(200);
 }
+
+#[test]
+fn a_head_that_can_be_read_in_two_ways_is_refused() {
+    let server = TestServer::start();
+    let token = format!("authorization: Bearer {}\r\n", server.token());
+    let other = "authorization: Bearer x\r\n";
+    for (headers, status) in [
+        (format!("host: a\r\n{token}"), 200),
+        (token.clone(), 400),
+        (format!("host: a\r\nhost: b\r\n{token}"), 400),
+        (format!("host: a\r\n{token}{other}"), 400),
+        (format!("host: a\r\n{other}{token}"), 400),
+    ] {
+        let request = format!("GET /api/v1/session HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
+        let answer = raw(&server, request.as_bytes());
+        let expected = format!("HTTP/1.1 {status}");
+        assert!(answer.starts_with(&expected), "{headers}: {answer}");
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{RawPathParams, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, Response, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, Version, header};
 use axum::middleware::{Next, from_fn};
 use refit_access::matrix::{Operation, Target};
 use refit_protocol::device_id::DeviceId;
@@ -142,6 +142,19 @@ pub(super) async fn admit(
         request.extensions_mut().insert(caller);
     }
     Ok(next.run(request).await)
+}
+
+/// Refuses a request that two readers could read in two ways: a proxy before us may have looked at the other of two
+/// headers (RFC 9112 §3.2 for `Host`).
+pub(super) fn check_head(request: &Request) -> Result<(), Problem> {
+    let count = |name: header::HeaderName| request.headers().get_all(name).iter().count();
+    let hosts = count(header::HOST);
+    let needs_host = request.version() == Version::HTTP_11;
+    if hosts > 1 || (needs_host && hosts == 0) || count(header::AUTHORIZATION) > 1 {
+        let detail = "a request has one Host header, and at most one Authorization: send each once";
+        return Err(Problem::new(Kind::BadRequest, detail));
+    }
+    Ok(())
 }
 
 fn known(app: &App, request: &Request) -> Result<(Arc<Pass>, Credential), Problem> {
