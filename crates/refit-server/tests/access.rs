@@ -347,6 +347,9 @@ fn who_writes_and_may_not_read_is_shown_nothing() {
         let url = server.url(&format!("/api/v1/devices/{path}"));
         ask_with(method, &url, &headers, body)
     };
+    let release = server.url("/api/v1/releases?name=fw&version=1.0.0");
+    let operator = format!("Bearer {}", server.token());
+    ask_with("POST", &release, &[("authorization", &operator)], "bytes").is(201);
     let lamp = "/api/v1/devices/lamp-7/software";
     ask(&server, "PUT", lamp, r#"{"softwareURL":"http://h/x"}"#).is(200);
     for query in ["?dryRun=true", ""] {
@@ -361,6 +364,10 @@ fn who_writes_and_may_not_read_is_shown_nothing() {
             answer.is(204);
             assert!(answer.bytes.is_empty(), "{path}{query}");
         }
+        let path = format!("lamp-7/software{query}");
+        let problem = say("PUT", &path, r#"{"release":"fw@1.0.1"}"#);
+        let problem = problem.is_problem(422, "unknown_release");
+        assert!(!problem.to_string().contains("fw@1.0.0"), "{problem}");
         // An application makes no device, not even in a trial.
         let answer = say("PATCH", &format!("lamp-8/desired{query}"), r#"{"a":1}"#);
         answer.is_problem(404, "device_not_found");

@@ -273,7 +273,7 @@ pub(crate) async fn set_software(
         )
     })?;
     let url = match (wanted.release, wanted.software_url) {
-        (Some(release), None) => url_of(&app, &release).await?,
+        (Some(release), None) => url_of(&app, &caller, &release).await?,
         (None, Some(url)) => url,
         _ => {
             return Err(Problem::new(
@@ -287,7 +287,7 @@ pub(crate) async fn set_software(
     desired(&app, &caller, device, patch, wanted.grant, version, dry).await
 }
 
-async fn url_of(app: &App, text: &str) -> Result<String, Problem> {
+async fn url_of(app: &App, caller: &Caller, text: &str) -> Result<String, Problem> {
     let Some((name, version)) = split_release(text) else {
         return Err(Problem::new(
             Kind::UnknownRelease,
@@ -305,7 +305,10 @@ async fn url_of(app: &App, text: &str) -> Result<String, Problem> {
                 .iter()
                 .map(|r| format!("{}@{}", r.software.name, r.software.version));
             let known: Vec<String> = known.collect();
-            let near = suggest::nearest(text, known.iter().map(String::as_str));
+            // A guess names a release, which is for those who may see them.
+            let sees = caller.may(Operation::ReleaseRead, None).is_ok();
+            let known = known.iter().map(String::as_str).filter(|_| sees);
+            let near = suggest::nearest(text, known);
             let hint = near.map_or_else(
                 || "add it with `refit release add`; GET /api/v1/releases lists those that there are".to_owned(),
                 |near| format!("did you mean {near}?"),
