@@ -33,7 +33,7 @@ pub enum Barred {
     Cloned,
     /// The certificate is not valid at this time. A resumed session does not look.
     NotNow,
-    /// The certificate is a factory's: it is good for enrolling, and for nothing else.
+    /// The certificate is a factory's, good for enrolling and nothing else, or another issuer's, good for nothing.
     NotEnrolled,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for Barred {
             Self::Retired => "the device was retired; an operator can allow it a new key (`refit device re-enrol`)",
             Self::Cloned => "one of the device's certificates was renewed to two keys, so both are held; an operator can allow one new key (`refit device re-enrol`)",
             Self::NotNow => "the device's certificate is not valid now: renew it with proof of its key, and look at both clocks",
-            Self::NotEnrolled => "this is a factory's certificate: enrol with it first (POST /device/v1/enrol)",
+            Self::NotEnrolled => "the certificate is not of the fleet's issuer: a factory's enrols first (POST /device/v1/enrol), any other is none here",
         })
     }
 }
