@@ -1,10 +1,19 @@
 //! The agent as a program: what is typed goes to the driver.
 
 use refit_agent::command_line::{Asked, read};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // A core dump would hold the device's key. Where it cannot be forbidden, the agent does its work all the same.
+    drop(setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+    ));
     let asked = match read(std::env::args_os().skip(1)) {
         Ok(asked) => asked,
         Err(why) => return failed(&why, 2),

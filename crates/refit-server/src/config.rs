@@ -21,7 +21,7 @@ use refit_replica::input::Policy;
 use refit_tls::server::Oldest;
 
 use crate::identity::authority::Own;
-use crate::privacy::{Wanted, default_names};
+use crate::privacy::{Wanted, default_names, with_loopback};
 
 use file::read_file;
 use given::{Given, Origin};
@@ -96,7 +96,7 @@ impl Config {
         };
         let dev = find(Key::Dev).map_or(Ok(false), |given| given.yes_or_no())?;
         let privacy = Wanted {
-            names: find(Key::Name).map_or_else(default_names, |given| given.list()),
+            names: find(Key::Name).map_or_else(default_names, |given| with_loopback(given.list())),
             certificate: pair(find(Key::TlsCertificate), find(Key::TlsKey))?,
             ca: pair(find(Key::CaCertificate), find(Key::CaKey))?,
             factories: identity::factories(find(Key::CaFactory))?,
@@ -370,7 +370,8 @@ mod tests {
         let private = resolve(&[], &[("REFIT_NAME", "a.example, 192.0.2.1")], None).unwrap();
         assert_eq!(private.http, "0.0.0.0:8443".parse().unwrap());
         assert_eq!(private.mqtt, "0.0.0.0:8883".parse().unwrap());
-        assert_eq!(private.privacy.names, ["a.example", "192.0.2.1"]);
+        let names = ["a.example", "192.0.2.1", "localhost", "127.0.0.1", "::1"];
+        assert_eq!(private.privacy.names, names);
         let file = "[tls]\ncertificate = \"c\"\nkey = \"k\"\noldest = \"1.2\"\n";
         let own = resolve(&[], &[], Some(file)).unwrap().privacy;
         assert_eq!(

@@ -235,7 +235,16 @@ pub(crate) fn default_names() -> Vec<String> {
     if !host.is_empty() && host != "localhost" {
         names.push(host);
     }
-    names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
+    with_loopback(names)
+}
+
+/// Adds the names by which a server is reached on its own machine, whatever else it is called.
+pub(crate) fn with_loopback(mut names: Vec<String>) -> Vec<String> {
+    for own in ["localhost", "127.0.0.1", "::1"] {
+        if !names.iter().any(|name| name == own) {
+            names.push(own.to_owned());
+        }
+    }
     names
 }
 

@@ -11,6 +11,7 @@
 
 mod client;
 mod commands;
+mod core_dumps;
 mod demo;
 mod failure;
 mod find;

@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::{Failure, Kind};
-use crate::open_files;
+use crate::{core_dumps, open_files};
 use crate::output::{Output, hint};
 
 /// The settings, as flags. Each is also a variable and a line of the configuration file; see
@@ -114,6 +114,9 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<(), Failure> 
     let config = Config::resolve(&arguments.flags(), variable, arguments.config.as_deref())
         .map_err(|error| Failure::new(Kind::Usage, error.what).next(error.hint))?;
     log(config.log_format)?;
+    if let Err(error) = core_dumps::forbid() {
+        tracing::warn!("core dumps stay possible, and one would hold keys: {error}");
+    }
     if let Err(error) = open_files::raise() {
         tracing::warn!("the limit of open files stays as it is: {error}");
     }
