@@ -49,6 +49,7 @@ fn every_change_is_told_with_who_and_from_where() {
     assert_eq!(line["actor"], "token:first-admin");
     assert_eq!(line["target"], "device:lamp-7");
     assert_eq!(line["source"], "127.0.0.1");
+    assert!(line["at"].as_str().unwrap().starts_with("20"), "{line}");
     let after: Value = serde_json::from_str(line["after"].as_str().unwrap()).unwrap();
     assert!(
         after["softwareURL"]

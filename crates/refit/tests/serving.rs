@@ -58,7 +58,9 @@ fn it_says_where_everything_is_and_ends_when_told() {
             assert!(said.contains(place), "{said}");
         }
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
-        let cores = limits.lines().find(|line| line.starts_with("Max core file size"));
+        let cores = limits
+            .lines()
+            .find(|line| line.starts_with("Max core file size"));
         let words: Vec<_> = cores.unwrap().split_whitespace().collect();
         assert_eq!(words[4..6], ["0", "0"], "a core dump would hold keys");
         let token = std::fs::read_to_string(home.path().join("data/operator.token")).unwrap();

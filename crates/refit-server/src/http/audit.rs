@@ -15,6 +15,7 @@ use super::App;
 use super::ask::{self, Query};
 use super::error::{Kind, Problem};
 use super::show;
+use crate::wall::rfc3339;
 
 /// Which lines are wanted.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -43,8 +44,11 @@ pub(crate) struct Which {
 pub(crate) struct Line {
     /// Its number: from 1, without gaps.
     number: u64,
-    /// When, in milliseconds since the Unix epoch.
-    at: u64,
+    /// When.
+    #[schema(format = DateTime)]
+    at: String,
+    /// The same in milliseconds since the Unix epoch: what the hash covers.
+    timestamp: u64,
     /// Who.
     actor: String,
     /// What, by the name of the operation.
@@ -77,7 +81,8 @@ impl Line {
         } = line;
         Self {
             number,
-            at: entry.at.as_millis(),
+            at: rfc3339(entry.at),
+            timestamp: entry.at.as_millis(),
             actor: entry.actor,
             action: entry.action,
             target: entry.target,

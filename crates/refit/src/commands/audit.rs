@@ -131,7 +131,7 @@ fn read_head(text: Option<&str>) -> Result<Option<Head>, Failure> {
 fn feed(verifier: &mut Verifier, line: &Value) -> Result<(), Failure> {
     let text = |key: &str| line[key].as_str().map(str::to_owned);
     let entry = Entry {
-        at: Timestamp(line["at"].as_u64().unwrap_or_default()),
+        at: Timestamp(line["timestamp"].as_u64().unwrap_or_default()),
         actor: text("actor").unwrap_or_default(),
         action: text("action").unwrap_or_default(),
         target: text("target").unwrap_or_default(),

@@ -12,8 +12,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::{Failure, Kind};
-use crate::{core_dumps, open_files};
 use crate::output::{Output, hint};
+use crate::{core_dumps, open_files};
 
 /// The settings, as flags. Each is also a variable and a line of the configuration file; see
 /// docs/reference/configuration.md.
