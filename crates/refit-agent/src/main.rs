@@ -7,13 +7,13 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // A core dump would hold the device's key. Where it cannot be forbidden, the agent does its work all the same.
-    drop(setrlimit(
+    let _ = setrlimit(
         Resource::Core,
         Rlimit {
             current: Some(0),
             maximum: Some(0),
         },
-    ));
+    );
     let asked = match read(std::env::args_os().skip(1)) {
         Ok(asked) => asked,
         Err(why) => return failed(&why, 2),

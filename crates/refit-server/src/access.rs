@@ -1,7 +1,7 @@
 //! Who there is, in memory: tokens and sessions by the hash of their text, made anew from the store at each change.
 //!
 //! Looking somebody up is one look into a map, by the hash alone; why that tells nothing by its time is said in
-//! [`refit_access::token`]. Whoever holds a stream or a connection open is told of changes ([`Access::changes`]) and
+//! [`refit_access::token`]. Whoever holds a stream or a connection open is told of changes (`Access::changes`) and
 //! looks itself up again, so that what is taken away is gone at once.
 
 pub(crate) mod application;

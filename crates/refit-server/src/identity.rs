@@ -79,7 +79,7 @@ impl Identities {
     }
 
     /// Tells whether the device of this certificate may be here now. That the certificate is genuine is the TLS
-    /// library's to say; that the fleet's CA signed it, see [`authority::Authority::admit`].
+    /// library's to say; that the fleet's CA signed it, see `Authority::admit`.
     pub fn standing(&self, peer: &Peer, now: Timestamp) -> Result<(), Barred> {
         {
             let known = self.barred.read();
