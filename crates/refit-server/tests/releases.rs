@@ -260,3 +260,28 @@ fn more_uploads_than_can_be_written_are_put_off() {
     assert_eq!(&start, b"HTTP/1.1 201");
     post(&server, "name=firmware&version=9", &[], b"ab").is(201);
 }
+
+#[test]
+fn releases_are_listed_page_by_page() {
+    let server = TestServer::start();
+    for version in ["1.0.0", "2.0.0", "3.0.0"] {
+        add_release(&server, version, version.as_bytes());
+    }
+    let mut path = String::from("/api/v1/releases?limit=2");
+    let mut versions = Vec::new();
+    let mut cursors = Vec::new();
+    loop {
+        let page = get(&server, &path).is(200);
+        let items = page["items"].as_array().unwrap().iter();
+        versions.extend(items.map(|item| item["version"].as_str().unwrap().to_owned()));
+        let Some(next) = page["nextCursor"].as_str() else {
+            break;
+        };
+        path = format!("/api/v1/releases?limit=2&cursor={next}");
+        cursors.push(path.clone());
+    }
+    assert_eq!(versions, ["1.0.0", "2.0.0", "3.0.0"]);
+    assert_eq!(cursors.len(), 1);
+    ask(&server, "DELETE", "/api/v1/releases/firmware/2.0.0", "").is(204);
+    get(&server, &cursors[0]).is_problem(400, "bad_cursor");
+}

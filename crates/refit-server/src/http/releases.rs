@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use refit_engine::events::EventKind;
 use refit_engine::output::with_sources;
@@ -21,9 +21,9 @@ use refit_store::release::{Release, Removed};
 use refit_store::store::Failure;
 
 use super::App;
-use super::ask::{Dry, Query};
+use super::ask::{self, Dry, Page, Query};
 use super::error::{Kind, Problem};
-use super::show::{self, ReleaseList};
+use super::show::{self, ReleasePage};
 use crate::caller::Caller;
 use crate::desk::{self, By};
 use crate::wall;
@@ -32,18 +32,50 @@ use crate::wall;
 const NAME_BYTES_MAX: usize = 64;
 const VERSION_BYTES_MAX: usize = 64;
 
-/// Lists all releases.
-#[utoipa::path(get, operation_id = "listReleases", tag = "releases", path = "/api/v1/releases", responses(
-    (status = 200, body = ReleaseList),
+/// Lists releases: by name, each name's in the order of its versions.
+#[utoipa::path(get, operation_id = "listReleases", tag = "releases", path = "/api/v1/releases", params(Page), responses(
+    (status = 200, body = ReleasePage),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<ReleaseList>, Problem> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    Query(page): Query<Page>,
+) -> Result<Response, Problem> {
+    let limit = ask::limit(page.limit)?;
     let releases = app.readers.read(|reader| reader.releases()).await?;
-    let items = releases
-        .iter()
-        .map(|release| shown(&app, release, &releases))
-        .collect();
-    Ok(Json(ReleaseList { items }))
+    let first = match page.cursor {
+        None => 0,
+        Some(cursor) => behind(&releases, &app.cursors.read("releases", &cursor)?)?,
+    };
+    let last = first.saturating_add(limit).min(releases.len());
+    let page = releases.get(first..last).unwrap_or_default();
+    let next = page.last().filter(|_| last < releases.len());
+    let next = next.map(|release| app.cursors.write("releases", &label(release)));
+    let items = page.iter().map(|release| shown(&app, release, &releases));
+    let link = ask::link_next(&uri, next.as_deref());
+    let page = ReleasePage {
+        items: items.collect(),
+        next_cursor: next,
+    };
+    Ok((link, Json(page)).into_response())
+}
+
+/// What a cursor says of the last release of a page.
+fn label(release: &Release) -> String {
+    let software = &release.software;
+    format!("{}@{}", software.name, software.version)
+}
+
+/// Returns how many releases are before the page after this one.
+fn behind(releases: &[Release], last: &str) -> Result<usize, Problem> {
+    let place = releases.iter().position(|release| label(release) == last);
+    place.map(|place| place + 1).ok_or_else(|| {
+        let detail = format!(
+            "{last}, the last release of the page before, was removed: begin anew without a cursor"
+        );
+        Problem::new(Kind::BadCursor, detail).with("reason", "removed")
+    })
 }
 
 /// Shows a release.

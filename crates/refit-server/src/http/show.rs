@@ -360,8 +360,11 @@ pub(crate) struct Removal {
 
 /// All releases: by name, and each name's in the order of its versions, the oldest first.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ReleaseList {
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReleasePage {
     pub(crate) items: Vec<Release>,
+    /// The cursor of the next page, if there is one.
+    pub(crate) next_cursor: Option<String>,
 }
 
 /// A problem document (RFC 9457).

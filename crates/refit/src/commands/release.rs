@@ -231,7 +231,7 @@ fn bar(length: u64, doing: &'static str) -> ProgressBar {
 }
 
 fn list(name: Option<&str>, client: &Client, output: Output) -> Result<(), Failure> {
-    let mut releases = client.get("/api/v1/releases")?;
+    let mut releases = client.get_all("/api/v1/releases", usize::MAX)?;
     if let (Some(name), Some(Value::Array(items))) = (name, releases.get_mut("items")) {
         items.retain(|release| release["name"] == name);
     }
