@@ -167,3 +167,24 @@ fn an_upload_that_was_cut_short_can_be_tried_again_under_its_key() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn a_repetition_may_be_no_longer_than_the_request_was() {
+    let server = TestServer::start();
+    add_release(&server, "2.0.0", b"new");
+    // In chunks, since an announced length would show at once that it is another request.
+    let said = |body: &str| {
+        let head = format!(
+            "PUT {SOFTWARE} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {}\r\nIf-Match: *\r\nConnection: close\r\n\
+             Idempotency-Key: k\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+            server.token()
+        );
+        let mut stream = TcpStream::connect(server.http_address()).unwrap();
+        write!(stream, "{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).unwrap();
+        answer(stream)
+    };
+    assert!(said(WISH).0.starts_with("http/1.1 200 "));
+    assert!(said(WISH).0.contains("idempotency-replayed: true"));
+    let (head, body) = said(&WISH.replace('{', &format!("{{{}", " ".repeat(16 << 10))));
+    assert!(head.starts_with("http/1.1 413 "), "{head} {body}");
+}
