@@ -1,5 +1,7 @@
 //! How the tests ask: over real HTTP, and answers as data.
 
+use std::time::Duration;
+
 use refit_testkit::TestServer;
 use serde_json::Value;
 use ureq::http::{Method, Request, Response};
@@ -125,11 +127,16 @@ pub(crate) fn set_release(server: &TestServer, device: &str, release: &str) -> V
     .is(200)
 }
 
+/// How long to wait before asking again: far below the pace that a token has.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
 /// Asks again and again until the answer is as wanted.
 pub(crate) fn until(server: &TestServer, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let give_up = std::time::Instant::now() + refit_testkit::device::PATIENCE;
     loop {
-        let answer = get(server, path).json();
+        let answer = get(server, path);
+        assert_ne!(answer.status, 429, "{path} was asked too often");
+        let answer = answer.json();
         if wanted(&answer) {
             return answer;
         }
@@ -137,6 +144,6 @@ pub(crate) fn until(server: &TestServer, path: &str, wanted: impl Fn(&Value) -> 
             std::time::Instant::now() < give_up,
             "{path} never was as wanted: {answer}"
         );
-        std::thread::yield_now();
+        std::thread::sleep(ASK_AGAIN);
     }
 }
