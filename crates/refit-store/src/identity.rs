@@ -276,9 +276,9 @@ impl IdentityOutcome {
         match self {
             Self::Done | Self::Issued { .. } | Self::Barred { .. } | Self::Trust(_) => true,
             Self::Registered(new) => new.contains(&true),
-            Self::Missing | Self::Taken | Self::TooMany | Self::Already(_) | Self::Refused(_) => {
-                false
-            }
+            // The device is held.
+            Self::Refused(why) => *why == Refusal::Cloned,
+            Self::Missing | Self::Taken | Self::TooMany | Self::Already(_) => false,
         }
     }
 }

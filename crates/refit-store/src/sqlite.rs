@@ -35,7 +35,7 @@ use refit_protocol::time::Timestamp;
 
 use crate::access::{AccessChange, AccessOutcome};
 use crate::answer::{Answer, Keeping};
-use crate::identity::{IdentityChange, IdentityOutcome};
+use crate::identity::{IdentityChange, IdentityOutcome, Refusal, Standing};
 use crate::reader::Reader;
 use crate::release::{Added, NewRelease, Removed};
 use crate::sqlite::fault::{Condition, unreadable};
@@ -264,6 +264,13 @@ impl Store for SqliteStore {
     ) -> Result<IdentityOutcome, Failure> {
         self.queue()?.act(move |connection| {
             let outcome = identity::change(connection, &change)?;
+            let audit = audit.map(|line| match outcome {
+                IdentityOutcome::Refused(Refusal::Cloned) => Entry {
+                    after: Some(format!("{{\"standing\":\"{}\"}}", Standing::Cloned.word())),
+                    ..line
+                },
+                _ => line,
+            });
             audit::append_if(outcome.is_change(), connection, audit.as_ref())?;
             Ok(outcome)
         })

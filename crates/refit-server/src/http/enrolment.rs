@@ -55,6 +55,17 @@ impl FromRequestParts<Arc<App>> for Shown {
     }
 }
 
+impl Shown {
+    /// Who asks, for the audit log: which device it is shows with what it asks for.
+    fn by(&self) -> By {
+        By {
+            actor: String::new(),
+            source: self.address,
+            request_id: self.request_id.clone(),
+        }
+    }
+}
+
 /// Enrols a device: 201 with its certificate.
 pub(crate) async fn enrol(
     State(app): State<Arc<App>>,
@@ -65,13 +76,8 @@ pub(crate) async fn enrol(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     throttle(&app, &shown)?;
     let asks = read(&headers, body, Enrol::parse).await?;
+    let by = shown.by();
     let given = at_work(&app, move |office| {
-        let by = By {
-            // Which device it is shows with its request.
-            actor: String::new(),
-            source: shown.address,
-            request_id: shown.request_id,
-        };
         office.enrol(asks, shown.peer.as_deref(), &by, wall::now())
     });
     let given = given.await?;
@@ -86,9 +92,12 @@ pub(crate) async fn renew(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
+    let by = shown.by();
     let peer = shown.peer.ok_or_else(certificate_needed)?;
     let asks = read(&headers, body, Renew::parse).await?;
-    let given = at_work(&app, move |office| office.renew(&asks, &peer, wall::now()));
+    let given = at_work(&app, move |office| {
+        office.renew(&asks, &peer, &by, wall::now())
+    });
     let given = given.await?;
     Ok(answer(&app, given, &uri, &headers))
 }
@@ -103,7 +112,10 @@ pub(crate) async fn renew_expired(
 ) -> Result<Json<Value>, Problem> {
     throttle(&app, &shown)?;
     let asks = read(&headers, body, RenewExpired::parse).await?;
-    let given = at_work(&app, move |office| office.renew_expired(&asks, wall::now()));
+    let by = shown.by();
+    let given = at_work(&app, move |office| {
+        office.renew_expired(&asks, &by, wall::now())
+    });
     let given = given.await?;
     Ok(answer(&app, given, &uri, &headers))
 }

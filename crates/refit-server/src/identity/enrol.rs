@@ -136,15 +136,7 @@ impl Office {
         csr.check_for(&device).map_err(bad_csr)?;
         let (signed, mut row) = self.sign(&csr, &device, now)?;
         row.claim = claim.as_ref().map(|claim| claim.id);
-        let by = By {
-            actor: format!("device:{device}"),
-            ..by.clone()
-        };
-        let after = json!({
-            "certificate": row.thumbprint.to_hex(),
-            "enrolmentToken": row.claim.map(|claim| claim.to_string()),
-        });
-        let audit = by.line("device:enrol", format!("device:{device}"), Some(after));
+        let audit = of_device(by, "device:enrol", &row);
         let change = IdentityChange::Enrol(Box::new(Enrolment {
             certificate: row,
             attributes: claim.map(|claim| claim.attributes).unwrap_or_default(),
@@ -171,16 +163,18 @@ impl Office {
         &self,
         asks: &Renew,
         peer: &Peer,
+        by: &By,
         now: Timestamp,
     ) -> Result<Given, Problem> {
         self.standing(peer, now).map_err(barred)?;
-        self.renewed(&asks.csr, peer, now)
+        self.renewed(&asks.csr, peer, by, now)
     }
 
     /// Gives a device another certificate for one that has expired, with proof that it has the old key.
     pub(crate) fn renew_expired(
         &self,
         asks: &RenewExpired,
+        by: &By,
         now: Timestamp,
     ) -> Result<Given, Problem> {
         let refused = |why: &str| Problem::new(Kind::EnrolmentRefused, why);
@@ -222,21 +216,22 @@ impl Office {
                 "the certificate expired too long ago: an operator can allow the device a new key (`refit device re-enrol`)",
             ));
         }
-        self.renewed(&asks.csr, &old, now)
+        self.renewed(&asks.csr, &old, by, now)
     }
 
-    fn renewed(&self, csr: &str, old: &Peer, now: Timestamp) -> Result<Given, Problem> {
+    fn renewed(&self, csr: &str, old: &Peer, by: &By, now: Timestamp) -> Result<Given, Problem> {
         let csr = Csr::from_pem(csr).map_err(bad_csr)?;
         let device = old.device.clone();
         csr.check_for(&device).map_err(bad_csr)?;
         let (signed, mut row) = self.sign(&csr, &device, now)?;
         row.previous = Some(old.thumbprint);
+        let audit = of_device(by, "device:renew", &row);
         let change = IdentityChange::Renew(Box::new(Renewal {
             old: of_peer(old),
             certificate: row,
             at: now,
         }));
-        let outcome = self.change(change, None)?;
+        let outcome = self.change(change, Some(audit))?;
         match outcome {
             IdentityOutcome::Issued { .. } => {
                 self.tell(&device, IdentityAct::Renewed, now);
@@ -462,6 +457,19 @@ impl Given {
             expires: self.validity.not_after,
         }
     }
+}
+
+/// The line of the audit log about a certificate that a device asked for.
+fn of_device(by: &By, action: &str, row: &CertificateRow) -> Entry {
+    let by = By {
+        actor: format!("device:{}", row.device),
+        ..by.clone()
+    };
+    let after = json!({
+        "certificate": row.thumbprint.to_hex(),
+        "enrolmentToken": row.claim.map(|claim| claim.to_string()),
+    });
+    by.line(action, by.actor.clone(), Some(after))
 }
 
 fn of_peer(peer: &Peer) -> CertificateRow {

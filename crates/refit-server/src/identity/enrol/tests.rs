@@ -14,6 +14,7 @@ use refit_identity::validity::DAY_MS;
 use refit_protocol::enrolment::proof_message;
 use refit_protocol::grant::Ungranted;
 use refit_replica::input::Policy;
+use refit_store::audit::{AuditFilter, AuditFrom};
 use refit_store::sqlite::{Options, SqliteStore};
 use serde_json::Map;
 
@@ -150,7 +151,8 @@ impl Bench {
     }
 
     fn renew(&self, peer: &Peer, key: &KeyPair, now: Timestamp) -> Result<Given, Problem> {
-        self.office.renew(&Renew { csr: csr_of(key) }, peer, now)
+        self.office
+            .renew(&Renew { csr: csr_of(key) }, peer, &by(), now)
     }
 
     fn proof(&self, old: &Given, by: &KeyPair, new: &KeyPair, now: Timestamp) -> RenewExpired {
@@ -290,20 +292,32 @@ fn an_expired_certificate_is_renewed_with_proof_of_its_key_within_the_grace() {
     let now = at(600);
     let office = &bench.office;
     let stolen = bench.proof(&old, &new_key, &new_key, now);
-    refused(office.renew_expired(&stolen, now), Kind::EnrolmentRefused);
+    refused(
+        office.renew_expired(&stolen, &by(), now),
+        Kind::EnrolmentRefused,
+    );
     let mut other = bench.proof(&old, &old_key, &new_key, now);
     other.csr = csr_of(&key());
-    refused(office.renew_expired(&other, now), Kind::EnrolmentRefused);
+    refused(
+        office.renew_expired(&other, &by(), now),
+        Kind::EnrolmentRefused,
+    );
     let right = bench.proof(&old, &old_key, &new_key, now);
     let late = Timestamp(now.0 + 6 * 60_000);
-    refused(office.renew_expired(&right, late), Kind::EnrolmentRefused);
-    let given = office.renew_expired(&right, now).unwrap();
+    refused(
+        office.renew_expired(&right, &by(), late),
+        Kind::EnrolmentRefused,
+    );
+    let given = office.renew_expired(&right, &by(), now).unwrap();
     assert_eq!(office.standing(&peer_of(&given), now), Ok(()));
-    refused(office.renew_expired(&right, now), Kind::EnrolmentRefused);
+    refused(
+        office.renew_expired(&right, &by(), now),
+        Kind::EnrolmentRefused,
+    );
     let too_late = at(365 + 366);
     let proof = bench.proof(&old, &old_key, &new_key, too_late);
     refused(
-        office.renew_expired(&proof, too_late),
+        office.renew_expired(&proof, &by(), too_late),
         Kind::EnrolmentRefused,
     );
 }
@@ -322,7 +336,7 @@ fn a_proof_for_a_certificate_that_is_not_ours_is_nothing() {
         },
     };
     let proof = bench.proof(&given, &factory_key, &key(), NOW);
-    let said = bench.office.renew_expired(&proof, NOW);
+    let said = bench.office.renew_expired(&proof, &by(), NOW);
     refused(said, Kind::EnrolmentRefused);
 }
 
@@ -343,7 +357,10 @@ fn what_is_revoked_is_out_at_once_and_beyond_its_expiry() {
         Kind::DeviceBarred,
     );
     let proof = bench.proof(&old, &old_key, &key(), at(500));
-    refused(office.renew_expired(&proof, at(500)), Kind::DeviceBarred);
+    refused(
+        office.renew_expired(&proof, &by(), at(500)),
+        Kind::DeviceBarred,
+    );
     // What is in memory comes from the store at the next start.
     let barred = office.store.reader().unwrap().barred().unwrap();
     let anew = Identities::new(barred);
@@ -383,4 +400,31 @@ fn what_a_new_key_replaced_is_barred_for_a_connection_that_was_just_let_in() {
     assert!(!office.identities.bars(&lamp, None));
     assert!(office.identities.bars(&lamp, held(&old)));
     assert!(!office.identities.bars(&lamp, held(&new)));
+}
+
+#[test]
+fn each_certificate_that_a_device_gets_or_loses_is_in_the_audit_log() {
+    let bench = Bench::new();
+    let first = bench.enrol("lamp-7", &key(), NOW).unwrap();
+    let second_key = key();
+    bench.renew(&peer_of(&first), &second_key, at(1)).unwrap();
+    // The same again issues nothing; another key holds the device.
+    bench.renew(&peer_of(&first), &second_key, at(2)).unwrap();
+    refused(
+        bench.renew(&peer_of(&first), &key(), at(3)),
+        Kind::DeviceBarred,
+    );
+    let mut reader = bench.office.store.reader().unwrap();
+    let lines = reader.audit(AuditFrom::After(0), &AuditFilter::default(), 9);
+    let lines: Vec<_> = lines.unwrap().into_iter().map(|line| line.entry).collect();
+    let actions: Vec<_> = lines.iter().map(|line| line.action.as_str()).collect();
+    assert_eq!(actions, ["device:enrol", "device:renew", "device:renew"]);
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.actor == "device:lamp-7" && line.target == line.actor)
+    );
+    let after = |line: usize| lines[line].after.as_deref().unwrap();
+    assert!(after(1).contains("certificate"));
+    assert_eq!(after(2), r#"{"standing":"cloned"}"#);
 }
