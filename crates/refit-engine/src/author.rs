@@ -1,6 +1,8 @@
 //! Who makes a change, for the audit log: the line is written in the commit of the change, from what was before and is
 //! after. What devices report is not in it; the history of jobs is theirs.
 
+use std::net::IpAddr;
+
 use refit_access::audit::Entry;
 use refit_access::matrix::Operation;
 use refit_protocol::device_id::DeviceId;
@@ -16,9 +18,31 @@ pub struct Author {
     /// `token:ci` or `user:anna`.
     pub actor: String,
     /// From which address.
-    pub source: Option<String>,
+    pub source: Option<IpAddr>,
     /// In which request.
     pub request: Option<String>,
+}
+
+impl Author {
+    /// Writes a line of the audit log: what this one did, with what, what that was before and is now.
+    pub fn line(
+        &self,
+        at: Timestamp,
+        action: &str,
+        target: String,
+        (before, after): (Option<String>, Option<String>),
+    ) -> Entry {
+        Entry {
+            at,
+            actor: self.actor.clone(),
+            action: action.into(),
+            target,
+            source: self.source.map(|source| source.to_string()),
+            request: self.request.clone(),
+            before,
+            after,
+        }
+    }
 }
 
 /// What a record is before an input is decided, as far as the line needs it.
@@ -65,16 +89,8 @@ impl Change {
         at: Timestamp,
     ) -> Entry {
         let after = shown(self.action, &self.keys, record);
-        Entry {
-            at,
-            actor: author.actor.clone(),
-            action: self.action.as_str().into(),
-            target: format!("device:{device}"),
-            source: author.source.clone(),
-            request: author.request.clone(),
-            before: Some(self.before.to_string()),
-            after: Some(after.to_string()),
-        }
+        let texts = (Some(self.before.to_string()), Some(after.to_string()));
+        author.line(at, self.action.as_str(), format!("device:{device}"), texts)
     }
 }
 

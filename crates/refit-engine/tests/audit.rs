@@ -11,7 +11,7 @@ fn authored() -> Bench {
     let mut bench = Bench::new();
     bench.author = Some(Arc::new(Author {
         actor: "token:ci".into(),
-        source: Some("192.0.2.7".into()),
+        source: Some([192, 0, 2, 7].into()),
         request: Some("r1".into()),
     }));
     bench.connect(1);

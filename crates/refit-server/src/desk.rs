@@ -1,8 +1,7 @@
 //! The one place where changes are made: each is said to the engine or written to the store together with whoever makes
-//! it ([`By`]), and what comes of it is awaited.
+//! it ([`Author`]), and what comes of it is awaited.
 
 use std::future::poll_fn;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,61 +24,31 @@ use crate::wall;
 /// How long a receipt may take. A commit takes milliseconds; this is a store that stands still.
 const RECEIPT_MAX: Duration = Duration::from_secs(30);
 
-/// Who makes a change, from where, and in which request.
-#[derive(Clone, Debug)]
-pub(crate) struct By {
-    /// `token:NAME` or `user:NAME`.
-    pub(crate) actor: String,
-    /// Where it comes from.
-    pub(crate) source: Option<IpAddr>,
-    /// The request, as its answer and the log name it.
-    pub(crate) request_id: String,
-}
-
-impl From<&Caller> for By {
+impl From<&Caller> for Author {
     fn from(caller: &Caller) -> Self {
         Self {
             actor: caller.who.to_string(),
             source: caller.source,
-            request_id: caller.request_id.clone(),
+            request: Some(caller.request_id.clone()),
         }
     }
 }
 
-impl By {
-    fn author(&self) -> Author {
-        Author {
-            actor: self.actor.clone(),
-            source: self.source.map(|source| source.to_string()),
-            request: Some(self.request_id.clone()),
-        }
-    }
-
-    /// Writes a line of the audit log: what was done, with what, and what that is now.
-    pub(crate) fn line(&self, action: &str, target: String, after: Option<Value>) -> Entry {
-        let author = self.author();
-        Entry {
-            at: wall::now(),
-            actor: author.actor,
-            action: action.into(),
-            target,
-            source: author.source,
-            request: author.request,
-            before: None,
-            after: after.map(|after| after.to_string()),
-        }
-    }
+/// Writes a line of the audit log: who did what, with what, and what that is now.
+pub(crate) fn line(by: &Author, action: &str, target: String, after: Option<Value>) -> Entry {
+    let after = after.map(|after| after.to_string());
+    by.line(wall::now(), action, target, (None, after))
 }
 
 /// Changes who may do what, and returns once that is durable and counts.
 pub(crate) async fn change_access(
     app: &App,
-    by: By,
+    by: Author,
     change: AccessChange,
 ) -> Result<AccessOutcome, Problem> {
     let access = Arc::clone(&app.access);
     let (action, target, after) = told(&change);
-    let line = by.line(action.as_str(), target, after);
+    let line = line(&by, action.as_str(), target, after);
     let changed = tokio::task::spawn_blocking(move || access.change(change, line));
     let changed = changed
         .await
@@ -146,33 +115,33 @@ fn told(change: &AccessChange) -> (Operation, String, Option<Value>) {
 }
 
 /// Records a release. It waits for the disk.
-pub(crate) fn add_release(app: &App, by: &By, release: NewRelease) -> Result<Added, Failure> {
+pub(crate) fn add_release(app: &App, by: &Author, release: NewRelease) -> Result<Added, Failure> {
     let software = &release.software;
     let target = format!("release:{}@{}", software.name, software.version);
     let after = json!({ "sha256": software.digest.to_hex(), "length": software.length });
-    let line = by.line(Operation::ReleaseAdd.as_str(), target, Some(after));
+    let line = line(by, Operation::ReleaseAdd.as_str(), target, Some(after));
     app.store.add_release(release, Some(line))
 }
 
 /// Removes a release from the record. It waits for the disk.
 pub(crate) fn remove_release(
     app: &App,
-    by: &By,
+    by: &Author,
     name: &str,
     version: &str,
 ) -> Result<Removed, Failure> {
     let target = format!("release:{name}@{version}");
-    let line = by.line(Operation::ReleaseRemove.as_str(), target, None);
+    let line = line(by, Operation::ReleaseRemove.as_str(), target, None);
     app.store.remove_release(name, version, Some(line))
 }
 
 /// Has somebody say something of a device; returns once it is decided, and durable if it changed anything.
 pub(crate) async fn say(
     app: &App,
-    by: &By,
+    by: &Author,
     say: impl FnOnce(&Fleet, &Arc<Seat>),
 ) -> Result<(), Problem> {
-    said(&app.fleet, &*app.store, &Seat::of(by.author(), None), say).await
+    said(&app.fleet, &*app.store, &Seat::of(by.clone(), None), say).await
 }
 
 /// Has a device say something itself: what it reports is in no audit log.

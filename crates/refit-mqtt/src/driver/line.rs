@@ -34,7 +34,7 @@ impl Line {
             Who::Application(application) => {
                 let author = Author {
                     actor: format!("token:{}", application.name),
-                    source: Some(address.to_string()),
+                    source: Some(address),
                     request: None,
                 };
                 let seat = Seat::of(author, Some(address));

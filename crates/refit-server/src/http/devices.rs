@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use refit_access::matrix::Operation;
 use refit_access::rights::Rights;
 use refit_access::span::Span;
+use refit_engine::author::Author;
 use refit_engine::shard::Presence;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::diff::SOFTWARE_URL;
@@ -29,7 +30,7 @@ use super::releases::split_release;
 use super::show::{self, Beside, Device, DeviceLine, DevicePage};
 use super::{App, narrow};
 use crate::caller::{Caller, no_such_device};
-use crate::desk::{self, By};
+use crate::desk;
 use crate::{suggest, wall};
 
 /// Lists devices, by ID.
@@ -207,7 +208,7 @@ async fn changed(
     let done = if dry.dry_run {
         pretend(app, &device, input).await
     } else {
-        let by = By::from(caller);
+        let by = Author::from(caller);
         let said = desk::say(app, &by, |fleet, seat| match input {
             Input::Update { speaker, update } => fleet.update(seat, speaker, &device, update, 0),
             input => fleet.operate(seat, &device, input, 0),
@@ -395,7 +396,7 @@ pub(crate) async fn remove(
         None => Input::Remove,
         Some(version) => Input::At(version, Box::new(Input::Remove)),
     };
-    let by = By::from(&caller);
+    let by = Author::from(&caller);
     let said = desk::say(&app, &by, |fleet, seat| {
         fleet.operate(seat, &device, input, 0);
     });

@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
+use refit_engine::author::Author;
 use refit_identity::Peer;
 use refit_protocol::enrolment::{ENROLMENT_BYTES_MAX, Enrol, Renew, RenewExpired};
 use refit_protocol::rejection::{Code, Rejection};
@@ -23,7 +24,7 @@ use super::ask;
 use super::error::{Kind, Problem};
 use super::origin::Origin;
 use crate::caller::RequestId;
-use crate::desk::By;
+
 use crate::identity::enrol::{Given, Office};
 use crate::wall;
 
@@ -57,11 +58,11 @@ impl FromRequestParts<Arc<App>> for Shown {
 
 impl Shown {
     /// Who asks, for the audit log: which device it is shows with what it asks for.
-    fn by(&self) -> By {
-        By {
+    fn by(&self) -> Author {
+        Author {
             actor: String::new(),
             source: self.address,
-            request_id: self.request_id.clone(),
+            request: Some(self.request_id.clone()),
         }
     }
 }

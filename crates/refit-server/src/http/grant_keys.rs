@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use refit_access::matrix::Operation;
 use refit_depot::grant::keys;
+use refit_engine::author::Author;
 use refit_protocol::time::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -17,7 +18,7 @@ use super::App;
 use super::error::{Kind, Problem};
 use super::show;
 use crate::caller::Caller;
-use crate::desk::{self, By};
+use crate::desk;
 use crate::wall;
 
 /// A key, without its secret.
@@ -70,7 +71,12 @@ pub(crate) async fn rotate(
     // The keys lie in a file of their own, so the line follows the change instead of being one with it.
     let current = app.grants.keys().into_iter().find(|key| key.current);
     let after = current.map(|key| json!({ "key": key.id }));
-    let line = By::from(&caller).line(Operation::TrustWrite.as_str(), "grant-keys".into(), after);
+    let line = desk::line(
+        &Author::from(&caller),
+        Operation::TrustWrite.as_str(),
+        "grant-keys".into(),
+        after,
+    );
     desk::note(&app, line).await?;
     Ok((StatusCode::CREATED, Json(listed(&app))).into_response())
 }

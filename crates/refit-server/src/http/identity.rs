@@ -10,6 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use refit_access::matrix::Operation;
+use refit_engine::author::Author;
 use refit_engine::events::IdentityAct;
 use refit_identity::IdPattern;
 use refit_protocol::claim::ClaimId;
@@ -29,7 +30,7 @@ use super::enrolment::at_work;
 use super::error::{Kind, Problem};
 use super::show;
 use crate::caller::Caller;
-use crate::desk::By;
+use crate::desk;
 use crate::identity::claims::new_claim;
 use crate::identity::enrol::Office;
 use crate::wall::{self, rfc3339};
@@ -136,7 +137,7 @@ pub(crate) async fn make(
             format!("the body is not taken: {error}"),
         )
     })?;
-    let by = By::from(&caller);
+    let by = Author::from(&caller);
     let made = at_work(&app, move |office| made(office, &by, asked, wall::now()));
     let (token, row) = made.await?;
     let answer = ClaimMade {
@@ -149,7 +150,7 @@ pub(crate) async fn make(
 
 fn made(
     office: &Office,
-    by: &By,
+    by: &Author,
     asked: NewClaim,
     now: Timestamp,
 ) -> Result<(String, ClaimRow), Problem> {
@@ -182,7 +183,7 @@ fn made(
     let after = json!({
         "devices": row.devices, "idPattern": row.pattern, "expires": row.expires.0, "attributes": row.attributes,
     });
-    let audit = by.line(Operation::EnrolmentWrite.as_str(), target, Some(after));
+    let audit = desk::line(by, Operation::EnrolmentWrite.as_str(), target, Some(after));
     match office.change(IdentityChange::AddClaim(row.clone()), Some(audit))? {
         IdentityOutcome::Done => Ok((claim.to_text(), row)),
         IdentityOutcome::TooMany => Err(Problem::new(
@@ -237,12 +238,12 @@ pub(crate) async fn revoke_claim(
         )
     };
     let claim = ClaimId::parse(&id).ok_or_else(missing)?;
-    let by = By::from(&caller);
+    let by = Author::from(&caller);
     let revoked = at_work(&app, move |office| {
         let at = wall::now();
         let target = format!("enrolment-token:{claim}");
         let after = json!({ "revoked": true });
-        let audit = by.line(Operation::EnrolmentWrite.as_str(), target, Some(after));
+        let audit = desk::line(&by, Operation::EnrolmentWrite.as_str(), target, Some(after));
         office.change(IdentityChange::RevokeClaim { id: claim, at }, Some(audit))
     });
     match revoked.await? {
@@ -372,8 +373,8 @@ macro_rules! operations {
             Path(id): Path<String>,
         ) -> Result<Json<IdentityShown>, Problem> {
             let device = ask::device(&id)?;
-            let by = By::from(&caller);
-            let act: fn(&Office, &By, &DeviceId, Timestamp) -> Result<(), Problem> = $act;
+            let by = Author::from(&caller);
+            let act: fn(&Office, &Author, &DeviceId, Timestamp) -> Result<(), Problem> = $act;
             let at = device.clone();
             at_work(&app, move |office| act(office, &by, &at, wall::now())).await?;
             shown(&app, device).await

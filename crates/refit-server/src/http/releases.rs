@@ -12,6 +12,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use refit_engine::author::Author;
 use refit_engine::events::EventKind;
 use refit_engine::output::with_sources;
 use refit_protocol::delta::Software;
@@ -25,7 +26,7 @@ use super::ask::{self, Dry, Page, Query};
 use super::error::{Kind, Problem};
 use super::show::{self, ReleasePage};
 use crate::caller::Caller;
-use crate::desk::{self, By};
+use crate::desk;
 use crate::wall;
 
 /// How long names and versions may be.
@@ -159,7 +160,7 @@ pub(crate) async fn remove(
     if dry.dry_run {
         return pretend::would_remove(&app, name, version).await;
     }
-    let by = By::from(&caller);
+    let by = Author::from(&caller);
     let removal = tokio::spawn(async move {
         let _one = app.recording.lock().await;
         let at_work = Arc::clone(&app);
@@ -199,7 +200,7 @@ fn exists(known: &Release) -> Problem {
 }
 
 /// Removes the record; returns the digest that no other release may name.
-fn removed(app: &App, by: &By, name: &str, version: &str) -> Result<Option<Digest>, Problem> {
+fn removed(app: &App, by: &Author, name: &str, version: &str) -> Result<Option<Digest>, Problem> {
     let release = app
         .store
         .reader()

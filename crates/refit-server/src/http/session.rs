@@ -18,6 +18,7 @@ use crate::access::{Credential, SESSION_LIFETIME_MS, Who};
 use crate::caller::{Caller, RequestId};
 use crate::desk;
 use crate::wall::rfc3339;
+use refit_engine::author::Author;
 use refit_store::access::{AccessChange, AccessOutcome};
 
 /// Whoever comes from nowhere that is known is one address.
@@ -101,10 +102,10 @@ pub(crate) async fn sign_in(
         .await?;
     let credential = Credential::Session(signed_in.secret.hash());
     // Who signs in has no caller yet: the user is the one.
-    let by = desk::By {
+    let by = Author {
         actor: format!("user:{}", signed_in.session.user),
         source,
-        request_id: id.unwrap_or_default(),
+        request: Some(id.unwrap_or_default()),
     };
     let added = AccessChange::AddSession(signed_in.session);
     if desk::change_access(&app, by, added).await? != AccessOutcome::Done {
@@ -143,7 +144,7 @@ pub(crate) async fn sign_out(
         return Err(Problem::new(Kind::Conflict, detail));
     };
     let ended = AccessChange::RemoveSession { hash: hash.0 };
-    desk::change_access(&app, desk::By::from(&caller), ended).await?;
+    desk::change_access(&app, Author::from(&caller), ended).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     if let Some(cookie) = gate::set_cookie(&app, None) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);

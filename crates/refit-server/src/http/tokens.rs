@@ -12,6 +12,7 @@ use refit_access::rights::Rights;
 use refit_access::role::Role;
 use refit_access::scope::Scope;
 use refit_access::token::Purpose;
+use refit_engine::author::Author;
 use refit_protocol::time::Timestamp;
 use refit_store::access::{AccessChange, AccessOutcome, TOKENS_MAX, TokenRow};
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ use super::session::{no_store, read};
 use super::{App, show};
 use crate::access::{new_id, new_secret};
 use crate::caller::Caller;
-use crate::desk::{self, By};
+use crate::desk;
 use crate::wall::{self, rfc3339};
 
 /// How long a token may be good at most, in seconds: ten years. One without an end is good until it is revoked.
@@ -142,7 +143,7 @@ pub(crate) async fn make(
         revoked: None,
     };
     let change = AccessChange::AddToken(row.clone());
-    match desk::change_access(&app, By::from(&caller), change).await? {
+    match desk::change_access(&app, Author::from(&caller), change).await? {
         AccessOutcome::Done => {}
         AccessOutcome::TooMany => return Err(too_many(TOKENS_MAX, "tokens")),
         AccessOutcome::Taken | AccessOutcome::Missing => {
@@ -200,7 +201,7 @@ pub(crate) async fn revoke(
 ) -> Result<StatusCode, Problem> {
     let at = wall::now();
     let change = AccessChange::RevokeToken { id: id.clone(), at };
-    match desk::change_access(&app, By::from(&caller), change).await? {
+    match desk::change_access(&app, Author::from(&caller), change).await? {
         AccessOutcome::Done => Ok(StatusCode::NO_CONTENT),
         _ => {
             let detail =

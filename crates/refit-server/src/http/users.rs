@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use refit_access::role::Role;
 use refit_access::{name, password};
+use refit_engine::author::Author;
 use refit_store::access::{AccessChange, AccessOutcome, Redacted, USERS_MAX, UserRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -19,7 +20,7 @@ use super::tokens::{too_many, unprocessable};
 use super::{App, show};
 use crate::access::random;
 use crate::caller::Caller;
-use crate::desk::{self, By};
+use crate::desk;
 use crate::wall::{self, rfc3339};
 
 /// A user to add.
@@ -112,7 +113,7 @@ pub(crate) async fn add(
         created: wall::now(),
     };
     let change = AccessChange::AddUser(row.clone());
-    match desk::change_access(&app, By::from(&caller), change).await? {
+    match desk::change_access(&app, Author::from(&caller), change).await? {
         AccessOutcome::Done => Ok((StatusCode::CREATED, Json(User::of(row))).into_response()),
         AccessOutcome::TooMany => Err(too_many(USERS_MAX, "users")),
         AccessOutcome::Taken | AccessOutcome::Missing => {
@@ -153,7 +154,7 @@ pub(crate) async fn change(
         (None, None, Some(disabled)) => AccessChange::SetDisabled { user, disabled },
         _ => return Err(unprocessable("give one of role, password and disabled")),
     };
-    match desk::change_access(&app, By::from(&caller), change).await? {
+    match desk::change_access(&app, Author::from(&caller), change).await? {
         AccessOutcome::Done => {}
         _ => return Err(no_such(&name)),
     }
@@ -175,7 +176,7 @@ pub(crate) async fn remove(
     Path(user): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let change = AccessChange::RemoveUser { user: user.clone() };
-    match desk::change_access(&app, By::from(&caller), change).await? {
+    match desk::change_access(&app, Author::from(&caller), change).await? {
         AccessOutcome::Done => Ok(StatusCode::NO_CONTENT),
         _ => Err(no_such(&user)),
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use refit_access::audit::Entry;
 use refit_access::matrix::Operation;
+use refit_engine::author::Author;
 use refit_engine::events::{EventKind, IdentityAct};
 use refit_engine::fleet::Fleet;
 use refit_identity::ca::Issued as Signed;
@@ -32,7 +33,7 @@ use super::refusal::{bad_csr, barred, cannot_sign, refusal};
 use super::{Barred, Identities};
 use serde_json::json;
 
-use crate::desk::By;
+use crate::desk;
 use crate::http::error::{Kind, Problem};
 use crate::metrics::Trust;
 
@@ -115,7 +116,7 @@ impl Office {
         &self,
         asks: Enrol,
         peer: Option<&Peer>,
-        by: &By,
+        by: &Author,
         now: Timestamp,
     ) -> Result<Given, Problem> {
         let csr = Csr::from_pem(&asks.csr).map_err(bad_csr)?;
@@ -163,7 +164,7 @@ impl Office {
         &self,
         asks: &Renew,
         peer: &Peer,
-        by: &By,
+        by: &Author,
         now: Timestamp,
     ) -> Result<Given, Problem> {
         self.standing(peer, now).map_err(barred)?;
@@ -174,7 +175,7 @@ impl Office {
     pub(crate) fn renew_expired(
         &self,
         asks: &RenewExpired,
-        by: &By,
+        by: &Author,
         now: Timestamp,
     ) -> Result<Given, Problem> {
         let refused = |why: &str| Problem::new(Kind::EnrolmentRefused, why);
@@ -219,7 +220,13 @@ impl Office {
         self.renewed(&asks.csr, &old, by, now)
     }
 
-    fn renewed(&self, csr: &str, old: &Peer, by: &By, now: Timestamp) -> Result<Given, Problem> {
+    fn renewed(
+        &self,
+        csr: &str,
+        old: &Peer,
+        by: &Author,
+        now: Timestamp,
+    ) -> Result<Given, Problem> {
         let csr = Csr::from_pem(csr).map_err(bad_csr)?;
         let device = old.device.clone();
         csr.check_for(&device).map_err(bad_csr)?;
@@ -356,7 +363,7 @@ impl Office {
     /// Bars a device: from now on nobody lets it in, and its connection ends.
     pub(crate) fn bar(
         &self,
-        by: &By,
+        by: &Author,
         device: &DeviceId,
         standing: Standing,
         act: IdentityAct,
@@ -369,7 +376,7 @@ impl Office {
         };
         let target = format!("device:{device}");
         let after = json!({ "standing": standing.word() });
-        let audit = by.line(Operation::DeviceBar.as_str(), target, Some(after));
+        let audit = desk::line(by, Operation::DeviceBar.as_str(), target, Some(after));
         if let IdentityOutcome::Barred { .. } = self.change(change, Some(audit))? {
             self.tell(device, act, now);
         }
@@ -382,7 +389,7 @@ impl Office {
     /// The record of a device was removed: what it has of an identity is revoked with it, and its connection ends.
     pub(crate) fn removed(
         &self,
-        by: &By,
+        by: &Author,
         device: &DeviceId,
         now: Timestamp,
     ) -> Result<(), Problem> {
@@ -406,7 +413,7 @@ impl Office {
     /// Allows a device one new key.
     pub(crate) fn allow_key(
         &self,
-        by: &By,
+        by: &Author,
         device: &DeviceId,
         now: Timestamp,
     ) -> Result<(), Problem> {
@@ -416,7 +423,7 @@ impl Office {
         };
         let target = format!("device:{device}");
         let after = json!({ "newKeyAllowed": true });
-        let audit = by.line(Operation::DeviceBar.as_str(), target, Some(after));
+        let audit = desk::line(by, Operation::DeviceBar.as_str(), target, Some(after));
         match self.change(change, Some(audit))? {
             IdentityOutcome::Done => {
                 self.tell(device, IdentityAct::KeyAllowed, now);
@@ -460,8 +467,8 @@ impl Given {
 }
 
 /// The line of the audit log about a certificate that a device asked for.
-fn of_device(by: &By, action: &str, row: &CertificateRow) -> Entry {
-    let by = By {
+fn of_device(by: &Author, action: &str, row: &CertificateRow) -> Entry {
+    let by = Author {
         actor: format!("device:{}", row.device),
         ..by.clone()
     };
@@ -469,7 +476,7 @@ fn of_device(by: &By, action: &str, row: &CertificateRow) -> Entry {
         "certificate": row.thumbprint.to_hex(),
         "enrolmentToken": row.claim.map(|claim| claim.to_string()),
     });
-    by.line(action, by.actor.clone(), Some(after))
+    desk::line(&by, action, by.actor.clone(), Some(after))
 }
 
 fn of_peer(peer: &Peer) -> CertificateRow {

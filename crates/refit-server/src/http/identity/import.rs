@@ -13,6 +13,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use refit_access::matrix::Operation;
+use refit_engine::author::Author;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::document;
 use refit_store::identity::{IdentityChange, IdentityOutcome, REGISTER_MAX};
@@ -23,7 +24,7 @@ use super::super::enrolment::at_work;
 use super::super::error::Problem;
 use super::super::{App, BODY_PAUSE_MAX, show};
 use crate::caller::Caller;
-use crate::desk::By;
+use crate::desk;
 use crate::wall;
 
 /// The longest line, in bytes: an ID, and attributes of the size that a state may have.
@@ -46,7 +47,7 @@ pub(crate) async fn import(
 ) -> Response {
     let importing = Importing {
         app,
-        by: By::from(&caller),
+        by: Author::from(&caller),
         body: body.into_data_stream(),
         rest: Vec::new(),
         lines: VecDeque::new(),
@@ -64,7 +65,7 @@ pub(crate) async fn import(
 
 struct Importing {
     app: Arc<App>,
-    by: By,
+    by: Author,
     body: BodyDataStream,
     /// The beginning of a line whose end has not come.
     rest: Vec<u8>,
@@ -201,7 +202,7 @@ impl Importing {
             let count = devices.len();
             let after = json!({ "registered": count });
             let target = "devices".into();
-            let audit = by.line(Operation::EnrolmentWrite.as_str(), target, Some(after));
+            let audit = desk::line(&by, Operation::EnrolmentWrite.as_str(), target, Some(after));
             office.change(IdentityChange::Register { devices, at }, Some(audit))
         });
         match written.await? {

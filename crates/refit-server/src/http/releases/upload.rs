@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt;
 use refit_depot::depot::Depot;
 use refit_depot::intake::{self, Expected, Intake};
+use refit_engine::author::Author;
 use refit_engine::events::EventKind;
 use refit_protocol::delta::{Format, Software};
 use refit_protocol::digest::Digest;
@@ -26,7 +27,7 @@ use super::{
     NAME_BYTES_MAX, VERSION_BYTES_MAX, exists, forget_unnamed, is_name, is_version, no_such, shown,
 };
 use crate::caller::Caller;
-use crate::desk::{self, By};
+use crate::desk;
 use crate::http::ask::Query;
 use crate::http::error::{Kind, Problem};
 use crate::http::slow::is_too_slow;
@@ -101,7 +102,7 @@ pub(crate) async fn add(
     if upload.0.dry_run {
         return would_add(&app, &intake, upload).await;
     }
-    let by = By::from(&caller);
+    let by = Author::from(&caller);
     let app_in_task = Arc::clone(&app);
     // A task of its own: whoever goes away after the last byte leaves no step undone.
     let recorded = tokio::spawn(async move { recorded(&app_in_task, by, intake, upload).await });
@@ -289,7 +290,7 @@ pub(super) fn of_intake(error: intake::Error) -> Problem {
 
 async fn recorded(
     app: &Arc<App>,
-    by: By,
+    by: Author,
     intake: Intake,
     (upload, format): (Upload, Format),
 ) -> Result<Response, Problem> {
@@ -326,7 +327,7 @@ async fn recorded(
 
 fn record(
     app: &App,
-    by: &By,
+    by: &Author,
     release: NewRelease,
 ) -> Result<(StatusCode, Release, Vec<Release>), Problem> {
     let (name, version) = (

@@ -33,11 +33,11 @@ impl Grantor for NoGrants {
 }
 
 /// Somebody who makes changes.
-fn by() -> By {
-    By {
+fn by() -> Author {
+    Author {
         actor: "token:test".into(),
         source: None,
-        request_id: "r1".into(),
+        request: Some("r1".into()),
     }
 }
 
