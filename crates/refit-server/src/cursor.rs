@@ -3,10 +3,8 @@
 //! A cursor is base64url over the place, eight bytes of the list's hash, and half an HMAC-SHA256 of both (RFC 2104 §5
 //! allows to cut one to half). Clients can read it and cannot make one, so what it holds may change.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::http::error::{Kind, Problem};
-use crate::operator::write_private;
+use crate::secret_file::{Error, SecretFile};
 
 /// The file of the key below the data directory.
 pub(crate) const KEY_FILE: &str = "cursor.key";
@@ -33,40 +31,24 @@ pub(crate) struct Cursors {
 impl Cursors {
     /// Reads the key from its file, or makes both. A file that others can read is refused.
     pub(crate) fn load_or_create(path: &Path) -> Result<Self, Error> {
-        match File::open(path) {
-            Ok(file) => Self::load(file, path),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(path),
-            Err(error) => Err(Error::of("open", path)(error)),
-        }
-    }
-
-    fn load(file: File, path: &Path) -> Result<Self, Error> {
-        let metadata = file.metadata().map_err(Error::of("look at", path))?;
-        let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            let path = path.to_owned();
-            return Err(Error::Exposed { path, mode });
-        }
-        let mut text = Zeroizing::new(String::new());
-        file.take(1024)
-            .read_to_string(&mut text)
-            .map_err(Error::of("read", path))?;
+        let file = SecretFile {
+            path,
+            what: "key of cursors",
+            anew: "restart; lists are then read anew",
+        };
+        let Some(text) = file.read()? else {
+            return Self::create(file);
+        };
         // A key has the form of a digest: 32 bytes in 64 digits.
-        let key = Digest::parse(text.trim_end()).ok_or_else(|| Error::Damaged {
-            path: path.to_owned(),
-        })?;
+        let key = Digest::parse(&text).ok_or_else(|| file.damaged())?;
         Ok(Self::of(*key.as_bytes()))
     }
 
-    /// Makes a key, and its file in one step.
-    fn create(path: &Path) -> Result<Self, Error> {
+    fn create(file: SecretFile<'_>) -> Result<Self, Error> {
         let mut key = Zeroizing::new([0; 32]);
         getrandom::fill(&mut key[..])
-            .map_err(|error| Error::of("make", path)(io::Error::other(error)))?;
-        let text = Zeroizing::new(Digest::from_bytes(*key).to_hex());
-        let draft = path.with_extension("draft");
-        write_private(&draft, text.as_bytes()).map_err(Error::of("write", &draft))?;
-        fs::rename(&draft, path).map_err(Error::of("name", path))?;
+            .map_err(|error| file.failed("make")(io::Error::other(error)))?;
+        file.create(&Zeroizing::new(Digest::from_bytes(*key).to_hex()))?;
         Ok(Self { key })
     }
 
@@ -133,45 +115,13 @@ fn altered() -> Problem {
     Problem::new(Kind::BadCursor, detail).with("reason", "altered")
 }
 
-/// Why there is no key.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Others than the owner may read the file.
-    #[error("use {}, which others can read (mode {mode:o}): chmod 600 it, or remove it; lists are then read anew", .path.display())]
-    Exposed {
-        /// The key's file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// The file holds no key.
-    #[error("read {}, which holds no key: restore it, or remove it; lists are then read anew", .path.display())]
-    Damaged {
-        /// The key's file.
-        path: PathBuf,
-    },
-    /// The file system failed.
-    #[error("{act} {}", .path.display())]
-    File {
-        /// What was tried.
-        act: &'static str,
-        /// With which file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-}
-
-impl Error {
-    fn of(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::File { act, path, source }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+    use crate::secret_file::write_private;
 
     fn refused(read: Result<String, Problem>) -> (Kind, String) {
         let problem = read.unwrap_err();

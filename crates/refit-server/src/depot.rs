@@ -13,7 +13,7 @@ use refit_depot::depot::Depot;
 use refit_engine::output::with_sources;
 
 use crate::compose::StartError;
-use crate::operator::write_private;
+use crate::secret_file::write_private;
 
 /// The file below the depot's directory that names the store that was last reached.
 const REACHED_FILE: &str = "reached";

@@ -35,5 +35,6 @@ pub mod places;
 mod pollers;
 pub mod privacy;
 mod readers;
+pub mod secret_file;
 mod suggest;
 mod wall;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::operator::write_private;
+use crate::secret_file::write_private;
 
 /// The file below the data directory.
 pub const SERVER_FILE: &str = "server.json";

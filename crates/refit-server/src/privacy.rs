@@ -17,7 +17,7 @@ use refit_tls::server::{Oldest, config};
 use refit_tls::{CertificateDer, ServerConfig};
 
 use crate::identity::authority::{self, Authority, FactoryFile, Own, Terms, check_private, serial};
-use crate::operator::write_private;
+use crate::secret_file::write_private;
 use crate::wall;
 
 /// The directory of the server's certificate, below the data directory.

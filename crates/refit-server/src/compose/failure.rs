@@ -8,7 +8,7 @@ use refit_store::sqlite;
 use refit_store::store::Failure;
 
 use crate::identity::authority;
-use crate::{access, cursor, operator, privacy};
+use crate::{access, privacy, secret_file};
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -55,9 +55,6 @@ pub enum StartError {
     /// The keys of grants cannot be had.
     #[error("failed to {0}")]
     Keys(#[from] refit_depot::grant::keys::Error),
-    /// The key of cursors cannot be had.
-    #[error("failed to {0}")]
-    Cursors(#[from] cursor::Error),
     /// Connections cannot be private.
     #[error("{0}")]
     Privacy(#[from] privacy::Error),
@@ -67,9 +64,9 @@ pub enum StartError {
     /// It cannot be read who may do what.
     #[error("{0}")]
     Access(#[from] access::OpenError),
-    /// The operator's token cannot be had.
+    /// The first admin's token, or the key of cursors, cannot be had.
     #[error("{0}")]
-    Operator(#[from] operator::Error),
+    Secret(#[from] secret_file::Error),
 }
 
 impl StartError {

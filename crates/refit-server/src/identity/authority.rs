@@ -17,7 +17,7 @@ use refit_protocol::time::Timestamp;
 use refit_store::identity::{IdentityChange, IdentityOutcome};
 use refit_store::store::{Failure, Store};
 
-use crate::operator::write_private;
+use crate::secret_file::write_private;
 
 /// The folder below the data directory.
 pub(crate) const FOLDER: &str = "ca";

@@ -172,11 +172,10 @@ async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
 fn not_started(error: StartError) -> Failure {
     let kind = match &error {
         StartError::Exposed { .. }
-        | StartError::Operator(_)
+        | StartError::Secret(_)
         | StartError::Authority(_)
         | StartError::Privacy(_)
-        | StartError::Keys(_)
-        | StartError::Cursors(_) => Kind::Refused,
+        | StartError::Keys(_) => Kind::Refused,
         // Something else has what it needs: the data directory, or a port.
         error if error.is_in_use() => Kind::Conflict,
         _ => Kind::Error,
