@@ -31,7 +31,7 @@ impl Answer {
 }
 
 /// A program that ends with the test.
-pub(crate) struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {

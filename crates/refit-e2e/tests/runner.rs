@@ -19,4 +19,5 @@ mod object_store_serves;
 mod off_and_on;
 mod outside;
 mod private_steps;
+mod readme;
 mod whose_grant;
