@@ -136,7 +136,14 @@ impl Access {
     ) -> Result<AccessOutcome, Failure> {
         let _one = self.changing.lock();
         // Nobody else changes the store, so the table is what it holds.
-        line.before = self.table().before(&change).map(|was| was.to_string());
+        let table = self.table();
+        line.before = table.before(&change).map(|was| was.to_string());
+        if let AccessChange::RevokeToken { id, .. } = &change
+            && let Some(name) = table.name_of_token(id)
+        {
+            // As when it was made, so that both are found by it.
+            line.target = format!("token:{name}");
+        }
         let outcome = self.store.change_access(change, Some(line))?;
         if outcome == AccessOutcome::Done {
             let table = Table::read(&mut *self.store.reader()?)?;

@@ -85,7 +85,7 @@ fn told(change: &AccessChange) -> (Operation, String, Option<Value>) {
             )
         }
         AccessChange::RevokeToken { id, .. } => {
-            let after = json!({ "revoked": true });
+            let after = json!({ "id": id, "revoked": true });
             (Operation::TokenWrite, format!("token-id:{id}"), Some(after))
         }
         AccessChange::AddUser(user) => {

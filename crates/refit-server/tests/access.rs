@@ -486,7 +486,7 @@ fn the_audit_log_tells_what_access_was_before() {
             (ada.clone(), json!({ "disabled": true })),
             (ada.clone(), Value::Null),
             (ada, json!({ "role": "operator", "disabled": true })),
-            (format!("token-id:{id}"), token),
+            ("token:app".to_owned(), token),
         ]
     );
 }

@@ -172,6 +172,14 @@ impl Table {
         }
     }
 
+    /// Returns what a token is called that is good or has expired.
+    pub(super) fn name_of_token(&self, wanted: &str) -> Option<&str> {
+        self.passes.values().find_map(|pass| match &pass.who {
+            Who::Token { id, name } if id == wanted => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     fn token(&self, wanted: &str) -> Option<Value> {
         self.passes.values().find_map(|pass| match &pass.who {
             Who::Token { id, name } if id == wanted => Some(json!({
