@@ -6,7 +6,7 @@
 //! replica's.
 //!
 //! *Start reading at* [`update::Update`], then `plain.rs`, `delta.rs`, `reply.rs`; `software_url.rs` says when two
-//! URLs are the same software, `rejection.rs` has the one table of codes,
+//! URLs are the same software, `rejection.rs` has the one table of codes, `rollout.rs` says whose job a job is,
 //! `enrolment.rs` and `claim.rs` are how a device comes by its identity. The contract in prose is
 //! `docs/reference/wire.md`.
 //!
@@ -33,6 +33,7 @@ pub mod network;
 pub mod plain;
 pub mod rejection;
 pub mod reply;
+pub mod rollout;
 pub mod software_url;
 pub mod time;
 pub mod topic;
