@@ -12,6 +12,7 @@ pub mod access;
 pub mod answers;
 pub mod audit;
 pub mod crash;
+pub mod facts;
 pub mod identity;
 pub mod jobs;
 pub mod races;

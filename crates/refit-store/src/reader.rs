@@ -13,6 +13,7 @@ use refit_replica::record::JobEntry;
 use crate::access::{SessionRow, TokenRow, UserRow};
 use crate::answer::Answer;
 use crate::audit::{AuditFilter, AuditFrom, AuditLine};
+use crate::facts::{DeviceFacts, ScanRow};
 use crate::identity::{
     BarredRows, CertificateRow, ClaimRow, IdentityRow, IssuerCount, TrustCount, TrustRow,
 };
@@ -34,6 +35,13 @@ pub trait Reader: Send {
         after: Option<&DeviceId>,
         limit: usize,
     ) -> Result<Vec<DeviceRow>, Failure>;
+
+    /// Returns what is known of a device beside its record.
+    fn facts(&mut self, device: &DeviceId) -> Result<Option<DeviceFacts>, Failure>;
+
+    /// Reads the whole fleet page by page, by number, from behind `after`: the devices that were removed too, and of
+    /// each all that an index over the fleet needs.
+    fn scan(&mut self, after: DeviceKey, limit: usize) -> Result<Vec<ScanRow>, Failure>;
 
     /// Returns a job and its device.
     fn job(&mut self, id: &JobId) -> Result<Option<JobRow>, Failure>;

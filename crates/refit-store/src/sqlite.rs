@@ -15,12 +15,14 @@ mod answer;
 mod audit;
 mod checkpoint;
 mod encode;
+mod facts;
 mod fault;
 mod identity;
 mod lock;
 mod read;
 mod release;
 mod row;
+mod scan;
 mod schema;
 mod transaction;
 mod writer;
@@ -35,6 +37,7 @@ use refit_protocol::time::Timestamp;
 
 use crate::access::{AccessChange, AccessOutcome};
 use crate::answer::{Answer, Keeping};
+use crate::facts::{FactsChange, FactsOutcome};
 use crate::identity::{IdentityChange, IdentityOutcome, Refusal, Standing};
 use crate::reader::Reader;
 use crate::release::{Added, NewRelease, Removed};
@@ -273,6 +276,25 @@ impl Store for SqliteStore {
             });
             audit::append_if(outcome.is_change(), connection, audit.as_ref())?;
             Ok(outcome)
+        })
+    }
+
+    fn change_facts(
+        &self,
+        changes: Vec<FactsChange>,
+        at: Timestamp,
+        audit: Option<Entry>,
+    ) -> Result<Vec<FactsOutcome>, Failure> {
+        self.queue()?.act(move |connection| {
+            let outcomes: Vec<FactsOutcome> = changes
+                .iter()
+                .map(|change| facts::change(connection, change, at))
+                .collect::<Result<_, _>>()?;
+            let changed = outcomes
+                .iter()
+                .any(|outcome| matches!(outcome, FactsOutcome::Changed { .. }));
+            audit::append_if(changed, connection, audit.as_ref())?;
+            Ok(outcomes)
         })
     }
 

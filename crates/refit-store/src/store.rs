@@ -14,6 +14,7 @@ use refit_replica::record::{JobEntry, Record};
 
 use crate::access::{AccessChange, AccessOutcome};
 use crate::answer::{Answer, Keeping};
+use crate::facts::{FactsChange, FactsOutcome};
 use crate::identity::{IdentityChange, IdentityOutcome};
 use crate::reader::Reader;
 use crate::release::{Added, NewRelease, Removed};
@@ -64,6 +65,17 @@ pub trait Store: Send + Sync {
         change: IdentityChange,
         audit: Option<Entry>,
     ) -> Result<IdentityOutcome, Failure>;
+
+    /// Changes what operators say of devices, each for itself, all in one transaction, and waits until it is durable.
+    ///
+    /// A slice has at most [`FACTS_SLICE_MAX`](crate::facts::FACTS_SLICE_MAX) devices. The line of the audit log speaks
+    /// of them all; it is written if one of them is changed.
+    fn change_facts(
+        &self,
+        changes: Vec<FactsChange>,
+        at: Timestamp,
+        audit: Option<Entry>,
+    ) -> Result<Vec<FactsOutcome>, Failure>;
 
     /// Adds a line to the audit log about something that is not recorded here, and waits until it is durable.
     fn note(&self, entry: Entry) -> Result<(), Failure>;

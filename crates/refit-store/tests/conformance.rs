@@ -82,6 +82,15 @@ holds! {
         ids_can_be_registered_first
         trust_is_numbered_and_counted
     ;
+    facts:
+        each_change_has_its_outcome
+        facts_stay_within_their_bounds
+        a_slice_is_one_line_of_the_audit_log
+        a_removed_device_has_no_facts
+        first_times_stay
+        a_scan_reads_the_whole_fleet
+        a_row_of_the_scan_has_all_that_an_index_needs
+    ;
     audit:
         a_change_and_its_line_are_one
         every_kind_of_change_takes_its_line

@@ -24,6 +24,8 @@ pub(super) struct Write {
     pub(super) wants: Option<Digest>,
     /// The code of the open job's state.
     pub(super) open: Option<i64>,
+    /// Whether it was removed: what was said of it goes with it.
+    pub(super) gone: bool,
     pub(super) jobs: Vec<JobEntry>,
     pub(super) audit: Vec<Entry>,
     /// Desired, reported and control behind each other: one allocation for all three.
@@ -49,6 +51,7 @@ impl Write {
             written: operation.at.0.cast_signed(),
             wants: record.desired_software().and_then(depot_digest),
             open: record.job.as_ref().map(|job| row::code(job.status())),
+            gone: record.gone,
             device: operation.device,
             from: operation.from,
             jobs: last_of_each(operation.jobs),

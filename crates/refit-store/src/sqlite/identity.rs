@@ -4,8 +4,8 @@ mod rows;
 
 pub(super) use rows::{
     BARRED_CERTIFICATES, BARRED_DEVICES, CERTIFICATES_OF, CLAIM, CLAIMS, IDENTITY, ISSUERS, TRUST,
-    TRUST_COUNTS, barred_device, certificate, certificates, claim, digest, identity, issuer, trust,
-    trust_count,
+    TRUST_COUNTS, barred_device, certificate, certificate_state, certificates, claim, digest,
+    identity, issuer, standing, trust, trust_count,
 };
 
 use refit_protocol::claim::ClaimId;

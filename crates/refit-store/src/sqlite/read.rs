@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use crate::access::{SessionRow, TokenRow, UserRow};
 use crate::answer::Answer;
 use crate::audit::{AuditFilter, AuditFrom, AuditLine};
+use crate::facts::{DeviceFacts, ScanRow};
 use crate::identity::{
     BarredRows, CertificateRow, ClaimRow, IdentityRow, IssuerCount, TrustCount, TrustRow,
 };
@@ -26,10 +27,12 @@ use crate::sqlite::Shared;
 use crate::sqlite::access;
 use crate::sqlite::answer;
 use crate::sqlite::audit;
+use crate::sqlite::facts;
 use crate::sqlite::fault::unreadable as failed;
 use crate::sqlite::identity;
 use crate::sqlite::release::{self, device_id, unreadable};
 use crate::sqlite::row::{self, Control, Unreadable};
+use crate::sqlite::scan;
 use crate::store::{DeviceKey, Failure, Stored};
 
 const LOAD: &str = "SELECT num, revision, version, seen, written, desired, reported, control
@@ -95,6 +98,17 @@ impl Reader for SqliteReader {
             params![from, after, within.before, at_most(limit)],
             read_device,
         )
+    }
+
+    fn facts(&mut self, device: &DeviceId) -> Result<Option<DeviceFacts>, Failure> {
+        facts::of(self.ready()?, device).map_err(failed)
+    }
+
+    fn scan(&mut self, after: DeviceKey, limit: usize) -> Result<Vec<ScanRow>, Failure> {
+        let moment = self.ready()?.unchecked_transaction().map_err(failed)?;
+        let rows = scan::scan(&moment, after, at_most(limit)).map_err(failed)?;
+        moment.finish().map_err(failed)?;
+        Ok(rows)
     }
 
     fn job(&mut self, id: &JobId) -> Result<Option<JobRow>, Failure> {

@@ -69,6 +69,14 @@ pub(super) struct Control<'a> {
     grant: Option<GrantPolicy>,
 }
 
+/// What stands between a device and its software.
+#[derive(Debug, Default)]
+pub(super) struct Bars {
+    pub(super) withheld: Option<Withheld>,
+    pub(super) held: bool,
+    pub(super) gone: bool,
+}
+
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct JobColumns<'a> {
     #[serde(rename = "i", borrow)]
@@ -170,6 +178,15 @@ impl<'a> Control<'a> {
         record.gone = self.gone;
         record.grant = self.grant;
         Ok(())
+    }
+
+    /// Returns what stands between the device and its software, alone.
+    pub(super) fn bars(self) -> Result<Bars, Unreadable> {
+        Ok(Bars {
+            withheld: self.withheld.map(WithheldColumns::read).transpose()?,
+            held: self.held,
+            gone: self.gone,
+        })
     }
 
     /// Returns the ID and state of the open job alone.

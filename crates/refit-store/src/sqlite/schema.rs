@@ -21,12 +21,13 @@ const READER_CACHE_KIB: i32 = 2 * 1024;
 const RESTART_PATIENCE: Duration = Duration::from_millis(20);
 
 /// The migrations in their order; the number of each is its place, from 1.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../migrations/sqlite/0001_first.sql"),
     include_str!("../../migrations/sqlite/0002_access.sql"),
     include_str!("../../migrations/sqlite/0003_answer.sql"),
     include_str!("../../migrations/sqlite/0004_identity.sql"),
     include_str!("../../migrations/sqlite/0005_audit.sql"),
+    include_str!("../../migrations/sqlite/0006_facts.sql"),
 ];
 
 /// Opens the connection that writes, and brings the schema up to date.

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use crate::sqlite::audit;
 use crate::sqlite::encode::Write;
+use crate::sqlite::facts;
 use crate::sqlite::row;
 use crate::store::{DeviceKey, Guard, Outcome};
 
@@ -44,12 +45,14 @@ const ARTIFACTS_MAX: usize = 4_096;
 const DEVICES: usize = 0;
 
 const KEEP: &str = "UPDATE device SET revision = revision + 1, version = ?3, seen = coalesce(?4, seen), written = ?5,
-     desired = ?6, reported = ?7, control = ?8 WHERE num = ?1 AND revision = ?2 AND wants IS ?9 AND open IS ?10";
+     desired = ?6, reported = ?7, control = ?8, created = coalesce(created, first_seen, seen, written),
+     first_seen = coalesce(first_seen, seen, ?4) WHERE num = ?1 AND revision = ?2 AND wants IS ?9 AND open IS ?10";
 const SHIFT: &str = "UPDATE device SET revision = revision + 1, version = ?3, seen = coalesce(?4, seen), written = ?5,
-     desired = ?6, reported = ?7, control = ?8, wants = ?9, open = ?10 WHERE num = ?1 AND revision = ?2";
+     desired = ?6, reported = ?7, control = ?8, wants = ?9, open = ?10,
+     created = coalesce(created, first_seen, seen, written), first_seen = coalesce(first_seen, seen, ?4) WHERE num = ?1 AND revision = ?2";
 const CREATE: &str = "INSERT INTO device
-     (ext_id, revision, version, seen, written, desired, reported, control, wants, open)
-     VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+     (ext_id, revision, version, seen, written, desired, reported, control, wants, open, created, first_seen)
+     VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?4, ?3) ON CONFLICT DO NOTHING";
 const JOB_NEW: &str = "INSERT INTO job
      (num, id, software, previous, origin, opened, status, sent, started, ended, phase, percent, reason)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
@@ -124,6 +127,9 @@ impl<'c> Statements<'c> {
         if let Outcome::Applied(guard) = outcome {
             for (entry, known) in write.jobs.iter().zip(known) {
                 self.note_job(guard.key.0.cast_signed(), entry, known)?;
+            }
+            if write.gone {
+                facts::forget(self.connection, guard.key.0.cast_signed())?;
             }
             for entry in &write.audit {
                 audit::append(self.connection, entry)?;

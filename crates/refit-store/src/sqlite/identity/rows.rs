@@ -75,11 +75,6 @@ pub(in crate::sqlite) fn identity(row: &Row<'_>) -> rusqlite::Result<IdentityRow
 }
 
 pub(in crate::sqlite) fn certificate(row: &Row<'_>) -> rusqlite::Result<CertificateRow> {
-    let state: i64 = row.get(7)?;
-    let state = CertificateState::ALL
-        .into_iter()
-        .find(|known| state_code(*known) == state)
-        .ok_or_else(|| unreadable(7, Unreadable(format!("{state} is no state"))))?;
     Ok(CertificateRow {
         thumbprint: digest(row)?,
         device: device_id(row, 1)?,
@@ -88,7 +83,7 @@ pub(in crate::sqlite) fn certificate(row: &Row<'_>) -> rusqlite::Result<Certific
         issuer: Digest::from_bytes(row.get(4)?),
         not_before: time(row, 5)?,
         not_after: time(row, 6)?,
-        state,
+        state: certificate_state(row, 7)?,
         previous: row.get::<_, Option<[u8; 32]>>(8)?.map(Digest::from_bytes),
         claim: row.get::<_, Option<[u8; 8]>>(9)?.map(ClaimId),
         chain: row.get(10)?,
@@ -126,7 +121,18 @@ pub(in crate::sqlite) fn issuer(row: &Row<'_>) -> rusqlite::Result<IssuerCount> 
     })
 }
 
-fn standing(row: &Row<'_>, column: usize) -> rusqlite::Result<Standing> {
+pub(in crate::sqlite) fn certificate_state(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<CertificateState> {
+    let stored: i64 = row.get(column)?;
+    CertificateState::ALL
+        .into_iter()
+        .find(|state| state_code(*state) == stored)
+        .ok_or_else(|| unreadable(column, Unreadable(format!("{stored} is no state"))))
+}
+
+pub(in crate::sqlite) fn standing(row: &Row<'_>, column: usize) -> rusqlite::Result<Standing> {
     let stored: i64 = row.get(column)?;
     Standing::ALL
         .into_iter()

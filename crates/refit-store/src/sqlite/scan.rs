@@ -1,0 +1,149 @@
+//! The whole fleet, in the order of its numbers, with all that an index needs. Most of a record is skipped over, not
+//! read: a start of a server waits for this.
+
+use std::borrow::Cow;
+
+use refit_protocol::device_id::DeviceId;
+use refit_protocol::time::Timestamp;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::facts::{ScanRow, SoftwareRef};
+use crate::identity::{CertificateState, Standing};
+use crate::sqlite::facts;
+use crate::sqlite::identity::{certificate_state, standing};
+use crate::sqlite::release::{device_id, unreadable};
+use crate::sqlite::row::{self, Control, Unreadable};
+use crate::store::DeviceKey;
+
+const SCAN: &str = "SELECT device.num, ext_id, desired, reported, control, open, seen,
+     coalesce(created, first_seen, seen, written), tags, facts.attributes
+     FROM device LEFT JOIN facts USING (num) WHERE device.num > ?1 ORDER BY device.num LIMIT ?2";
+const IDENTITY: &str = "SELECT standing, attributes FROM identity WHERE device = ?";
+const CERTIFICATE: &str =
+    "SELECT state, not_after FROM certificate WHERE device = ? ORDER BY seq DESC LIMIT 1";
+
+/// What of a state is read; the rest is skipped.
+#[derive(Deserialize)]
+struct Part<'a> {
+    #[serde(rename = "softwareURL", borrow, default)]
+    software: Option<Loose<'a>>,
+    #[serde(default)]
+    attributes: Option<Value>,
+}
+
+/// A text, or something else that a device put in its place.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Loose<'a> {
+    Text(#[serde(borrow)] Cow<'a, str>),
+    Other(serde::de::IgnoredAny),
+}
+
+/// Reads the devices after `after`.
+pub(super) fn scan(
+    connection: &Connection,
+    after: DeviceKey,
+    limit: i64,
+) -> rusqlite::Result<Vec<ScanRow>> {
+    let mut beside = Beside {
+        identity: connection.prepare_cached(IDENTITY)?,
+        certificate: connection.prepare_cached(CERTIFICATE)?,
+    };
+    connection
+        .prepare_cached(SCAN)?
+        .query_map(params![after.0.cast_signed(), limit], |row| {
+            read(row, &mut beside)
+        })?
+        .collect()
+}
+
+/// The tables that are looked into for each row.
+struct Beside<'c> {
+    identity: CachedStatement<'c>,
+    certificate: CachedStatement<'c>,
+}
+
+impl Beside<'_> {
+    fn identity(
+        &mut self,
+        device: &DeviceId,
+    ) -> rusqlite::Result<Option<(Standing, Map<String, Value>)>> {
+        let read = |row: &Row<'_>| Ok((standing(row, 0)?, facts::document(row, 1)?));
+        self.identity.query_row([device.as_str()], read).optional()
+    }
+
+    fn certificate(
+        &mut self,
+        device: &DeviceId,
+    ) -> rusqlite::Result<Option<(CertificateState, Timestamp)>> {
+        let read = |row: &Row<'_>| Ok((certificate_state(row, 0)?, time(row.get(1)?)));
+        self.certificate
+            .query_row([device.as_str()], read)
+            .optional()
+    }
+}
+
+fn read(row: &Row<'_>, beside: &mut Beside<'_>) -> rusqlite::Result<ScanRow> {
+    let id = device_id(row, 1)?;
+    let desired = part(row, 2)?;
+    let reported = part(row, 3)?;
+    let control: Option<Control<'_>> = facts::json(row, 4)?;
+    let bars = control.map(Control::bars).transpose();
+    let bars = bars.map_err(|why| unreadable(4, why))?.unwrap_or_default();
+    let job: Option<i64> = row.get(5)?;
+    let identity = beside.identity(&id)?;
+    let certificate = match identity {
+        Some(_) => beside.certificate(&id)?,
+        None => None,
+    };
+    let (standing, enrolment) = identity.unzip();
+    Ok(ScanRow {
+        key: DeviceKey(row.get::<_, i64>(0)?.cast_unsigned()),
+        desired: desired.software(),
+        reported: reported.software(),
+        job: job
+            .map(row::status)
+            .transpose()
+            .map_err(|why| unreadable(5, why))?,
+        withheld: bars.withheld,
+        held: bars.held,
+        gone: bars.gone,
+        seen: row.get::<_, Option<i64>>(6)?.map(time),
+        created: time(row.get(7)?),
+        operator: facts::facts(row, 8)?,
+        enrolment: enrolment.unwrap_or_default(),
+        attributes: reported.attributes(),
+        standing,
+        certificate,
+        id,
+    })
+}
+
+fn part<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Part<'r>> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|error| unreadable(column, Unreadable(error.to_string())))
+}
+
+impl Part<'_> {
+    fn software(&self) -> Option<SoftwareRef> {
+        match &self.software {
+            Some(Loose::Text(url)) => Some(SoftwareRef::of(url)),
+            Some(Loose::Other(_)) | None => None,
+        }
+    }
+
+    /// The flat ones: what is nested is state, and no attribute.
+    fn attributes(self) -> Map<String, Value> {
+        let Some(Value::Object(mut attributes)) = self.attributes else {
+            return Map::new();
+        };
+        attributes.retain(|_, value| value.is_string() || value.is_number() || value.is_boolean());
+        attributes
+    }
+}
+
+const fn time(at: i64) -> Timestamp {
+    Timestamp(at.cast_unsigned())
+}
