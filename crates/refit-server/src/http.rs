@@ -10,6 +10,7 @@ pub(crate) mod connection;
 mod device_api;
 mod devices;
 mod door;
+mod duration;
 mod enrolment;
 pub(crate) mod error;
 mod events;

@@ -132,7 +132,7 @@ fn a_revoked_token_is_cut_off_at_once_and_lets_nobody_in() {
 #[test]
 fn an_expired_token_is_cut_off_and_lets_nobody_in() {
     let server = server_with_device();
-    let body = json!({ "name": "app", "role": "operator", "expiresIn": 2 });
+    let body = json!({ "name": "app", "role": "operator", "expiresIn": "PT2S" });
     let (_, token) = made(&server, &body);
     let mut client = connected(&server, &token).unwrap();
     client.subscribe("update/accepted").unwrap();

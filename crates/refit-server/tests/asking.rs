@@ -42,6 +42,10 @@ impl Answer {
             "{problem}"
         );
         assert_eq!(problem["status"], status);
+        assert_eq!(
+            problem["type"],
+            format!("https://refit.dev/problems/{code}")
+        );
         let request = format!("urn:refit:request:{}", self.header("x-request-id"));
         assert_eq!(problem["instance"], request);
         assert!(!problem["detail"].as_str().unwrap().is_empty());

@@ -314,7 +314,7 @@ fn a_revoked_token_enrols_nobody_else() {
     assert!(problem["detail"].as_str().unwrap().contains("was revoked"));
     for bad in [
         json!({"devices": 0}),
-        json!({"expiresInSeconds": 0}),
+        json!({"expiresIn": "PT0S"}),
         json!({"idPattern": "a/b"}),
         json!({"idPattern": ""}),
         json!({"device": 3}),

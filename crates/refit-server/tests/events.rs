@@ -171,7 +171,7 @@ fn a_stream_ends_when_its_token_is_revoked() {
 #[test]
 fn a_stream_ends_when_its_token_expires() {
     let server = TestServer::start();
-    let body = json!({ "name": "watch", "role": "viewer", "expiresIn": 2 });
+    let body = json!({ "name": "watch", "role": "viewer", "expiresIn": "PT2S" });
     let (_, token) = made(&server, &body);
     let mut stream = Stream::open_as(&server, &token, "", None);
     // Nothing happens but that: only time ends it.

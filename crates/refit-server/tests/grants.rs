@@ -131,7 +131,7 @@ fn without_tls_what_needs_a_certificate_is_refused_with_what_to_do() {
         );
     }
     let wrong = wish(&server, "lamp-7", json!({"strength": "strong"}));
-    wrong.is_problem(400, "bad_body");
+    wrong.is_problem(422, "unprocessable");
 }
 
 #[test]

@@ -22,6 +22,8 @@ mod enrolling;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod fields;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod jobs;

@@ -1,5 +1,7 @@
 //! How requests are read: queries, bodies and preconditions, each refused with a problem of its own.
 
+mod typed;
+
 use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -14,8 +16,9 @@ use serde_json::{Map, Value};
 use utoipa::IntoParams;
 
 use super::BODY_PAUSE_MAX;
-use super::error::{Kind, Problem};
+use super::error::{FieldCode, Kind, Problem};
 use super::slow::is_too_slow;
+pub(crate) use typed::document;
 
 /// A query, read strictly: a parameter that does not exist is a mistake worth telling.
 pub(crate) struct Query<T>(pub(crate) T);
@@ -26,14 +29,30 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         axum::extract::Query::try_from_uri(&parts.uri)
             .map(|axum::extract::Query(query)| Self(query))
-            .map_err(|refused| Problem::new(Kind::BadQuery, refused.body_text()))
+            .map_err(|refused| of_query(&refused.body_text()))
     }
 }
 
-/// Nothing may be asked beside the path: what is not understood, as a wish that a change be only tried, is not ignored.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}
+/// Says which parameter is wrong. That each is known was checked before, against the description.
+fn of_query(said: &str) -> Problem {
+    let said = said
+        .rsplit_once("query string: ")
+        .map_or(said, |(_, what)| what);
+    match said.split_once(": ") {
+        Some((name, why)) => {
+            Problem::of_parameter(name, FieldCode::Malformed, format!("{name}: {why}"))
+        }
+        None => {
+            let code = if said.starts_with("missing") {
+                FieldCode::Missing
+            } else {
+                FieldCode::Malformed
+            };
+            let name = said.split('`').nth(1).unwrap_or_default();
+            Problem::of_parameter(name, code, said)
+        }
+    }
+}
 
 /// Which part of a list is wanted.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -110,7 +129,8 @@ impl GrantOf {
             return Ok((Some(text.into()), dry));
         }
         let object = document::parse_object(text.as_bytes()).map_err(|why| {
-            Problem::new(Kind::BadQuery, format!("grant is not a JSON object: {why}"))
+            let detail = format!("grant is not a JSON object: {why}");
+            Problem::of_parameter("grant", FieldCode::Malformed, detail)
         })?;
         Ok((Some(object.into()), dry))
     }
@@ -124,8 +144,9 @@ const PAGE_ITEMS_MAX: usize = 500;
 pub(crate) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     match asked.unwrap_or(PAGE_ITEMS) {
         limit @ 1..=PAGE_ITEMS_MAX => Ok(limit),
-        _ => Err(Problem::new(
-            Kind::BadQuery,
+        _ => Err(Problem::of_parameter(
+            "limit",
+            FieldCode::OutOfRange,
             format!("limit is 1 to {PAGE_ITEMS_MAX}"),
         )),
     }

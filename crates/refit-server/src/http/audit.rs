@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::ask::{self, Query};
-use super::error::{Kind, Problem};
+use super::error::{FieldCode, Kind, Problem};
 use super::show;
 use crate::wall::rfc3339;
 
@@ -128,7 +128,10 @@ pub(crate) async fn list(
     let oldest_first = match which.order.as_deref() {
         None | Some("newest") => false,
         Some("oldest") => true,
-        Some(_) => return Err(Problem::new(Kind::BadQuery, "order is newest or oldest")),
+        Some(_) => {
+            let detail = "order is newest or oldest";
+            return Err(Problem::of_parameter("order", FieldCode::NotOneOf, detail));
+        }
     };
     let filter = AuditFilter {
         actor: which.actor,

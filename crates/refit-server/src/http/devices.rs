@@ -22,9 +22,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::ask::{self, DevicePath, Dry, GrantOf, IfMatch, Nothing, Page, Query};
+use super::ask::{self, DevicePath, Dry, GrantOf, IfMatch, Page, Query};
 use super::enrolment::at_work;
-use super::error::{Kind, Problem};
+use super::error::{FieldCode, Kind, Problem};
 use super::pretend::pretend;
 use super::releases::split_release;
 use super::show::{self, Beside, Device, DeviceLine, DevicePage};
@@ -266,26 +266,23 @@ pub(crate) async fn set_software(
 ) -> Result<Response, Problem> {
     let device = ask::device(&id)?;
     let version = ask::if_match(&headers)?.version();
-    let object = Value::Object(ask::object(&headers, body).await?);
-    let wanted: SetSoftware = serde_json::from_value(object).map_err(|error| {
-        Problem::new(
-            Kind::Unprocessable,
-            format!("the body is not taken: {error}"),
-        )
-    })?;
+    let wanted: SetSoftware = ask::document(&headers, body).await?;
     let url = match (wanted.release, wanted.software_url) {
         (Some(release), None) => url_of(&app, &caller, &release).await?,
         (None, Some(url)) => url,
-        _ => {
-            return Err(Problem::new(
-                Kind::Unprocessable,
-                "give either release or softwareURL",
-            ));
+        (Some(_), Some(_)) | (None, None) => {
+            let detail = "give either release or softwareURL";
+            return Err(Problem::of_field("release", FieldCode::NotTogether, detail));
         }
     };
     let mut patch = Map::new();
     patch.insert(SOFTWARE_URL.into(), url.into());
-    desired(&app, &caller, device, patch, wanted.grant, version, dry).await
+    let done = desired(&app, &caller, device, patch, wanted.grant, version, dry).await;
+    done.map_err(|problem| match problem.kind {
+        // Of all that can be malformed in a wish, only the grant comes from the body as it is.
+        Kind::BadBody => Problem::of_field("grant", FieldCode::Malformed, problem.detail()),
+        _ => problem,
+    })
 }
 
 async fn url_of(app: &App, caller: &Caller, text: &str) -> Result<String, Problem> {
@@ -387,7 +384,6 @@ pub(crate) async fn remove(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
-    Query(Nothing {}): Query<Nothing>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let device = ask::device(&id)?;

@@ -1,6 +1,8 @@
 //! Who is let through: a request shows a token or the cookie of a session, becomes a [`Caller`], and each route says
 //! with [`guarded`] what its caller needs.
 
+mod query;
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -48,18 +50,28 @@ pub(super) fn guarded(
     (schemas, paths, router.route_layer(from_fn(check)))
 }
 
-/// Says in the description what a route is, and lets everybody through: who one is, the handler finds out.
+/// Says in the description what a route is, takes the parameters that are described there and no others, and lets
+/// everybody through: who one is, the handler finds out.
 pub(super) fn open(
     any: &'static [Operation],
     (schemas, mut paths, router): UtoipaMethodRouter<Arc<App>>,
 ) -> UtoipaMethodRouter<Arc<App>> {
+    let mut known = Vec::new();
     for item in paths.paths.values_mut() {
-        described(item)
-            .into_iter()
-            .flatten()
-            .for_each(|operation| describe(operation, any));
+        for operation in described(item).into_iter().flatten() {
+            known.extend(query::described(operation));
+            describe(operation, any);
+        }
     }
-    (schemas, paths, router)
+    let known: Arc<[String]> = known.into();
+    let check = move |request: Request, next: Next| {
+        let known = Arc::clone(&known);
+        async move {
+            query::check(&known, request.uri())?;
+            Ok::<_, Problem>(next.run(request).await)
+        }
+    };
+    (schemas, paths, router.route_layer(from_fn(check)))
 }
 
 fn described(item: &mut PathItem) -> [Option<&mut Described>; 5] {

@@ -24,11 +24,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::App;
-use super::ask::{self, DevicePath, Nothing, Query};
+use super::ask::{self, DevicePath};
 use super::enrolment::at_work;
-use super::error::{Kind, Problem};
-use super::show;
+use super::error::{FieldCode, Kind, Problem};
+use super::{App, duration, show};
 use crate::caller::Caller;
 use crate::desk;
 use crate::identity::claims::new_claim;
@@ -49,9 +48,9 @@ pub(crate) struct NewClaim {
     /// For how many devices; 1 if it is not given.
     #[schema(minimum = 1, maximum = 10_000_000)]
     devices: Option<u64>,
-    /// How long it is good, in seconds; a week if it is not given.
-    #[schema(minimum = 1, maximum = 31_622_400)]
-    expires_in_seconds: Option<u64>,
+    /// How long it is good, as ISO 8601 writes it, at most `P366D`; `P7D` if it is not given.
+    #[schema(pattern = "^P([0-9]+W|([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9]+S)?)?)$")]
+    expires_in: Option<String>,
     /// Which IDs it enrols: `*` is any run of characters, `?` any one. Any, if it is not given.
     id_pattern: Option<String>,
     /// What is known of the devices that it enrols.
@@ -126,17 +125,10 @@ impl ClaimShown {
 pub(crate) async fn make(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Query(Nothing {}): Query<Nothing>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let object = Value::Object(ask::object(&headers, body).await?);
-    let asked: NewClaim = serde_json::from_value(object).map_err(|error| {
-        Problem::new(
-            Kind::Unprocessable,
-            format!("the body is not taken: {error}"),
-        )
-    })?;
+    let asked: NewClaim = ask::document(&headers, body).await?;
     let by = Author::from(&caller);
     let made = at_work(&app, move |office| made(office, &by, asked, wall::now()));
     let (token, row) = made.await?;
@@ -154,23 +146,19 @@ fn made(
     asked: NewClaim,
     now: Timestamp,
 ) -> Result<(String, ClaimRow), Problem> {
-    let unprocessable = |why: String| Problem::new(Kind::Unprocessable, why);
     let devices = asked.devices.unwrap_or(1);
     if !(1..=CLAIM_DEVICES_MAX).contains(&devices) {
-        return Err(unprocessable(format!(
-            "devices is 1 to {CLAIM_DEVICES_MAX}"
-        )));
+        let detail = format!("devices is 1 to {CLAIM_DEVICES_MAX}");
+        return Err(Problem::of_field("devices", FieldCode::OutOfRange, detail));
     }
-    let seconds = asked.expires_in_seconds.unwrap_or(CLAIM_SECONDS);
-    if !(1..=CLAIM_SECONDS_MAX).contains(&seconds) {
-        return Err(unprocessable(format!(
-            "expiresInSeconds is 1 to {CLAIM_SECONDS_MAX}"
-        )));
-    }
+    let seconds = match &asked.expires_in {
+        None => CLAIM_SECONDS,
+        Some(text) => duration::field("expiresIn", text, CLAIM_SECONDS_MAX)?,
+    };
     let pattern = asked.id_pattern.as_deref().map(IdPattern::parse);
     let pattern = pattern
         .transpose()
-        .map_err(|why| unprocessable(why.to_string()))?;
+        .map_err(|why| Problem::of_field("idPattern", FieldCode::Malformed, why.to_string()))?;
     let expires = Timestamp(now.as_millis().saturating_add(seconds * 1000));
     let (claim, row) = new_claim(
         office.authority.presented(),
@@ -228,7 +216,6 @@ pub(crate) struct ClaimPath {
 pub(crate) async fn revoke_claim(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Query(Nothing {}): Query<Nothing>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let missing = move || {
@@ -369,8 +356,7 @@ macro_rules! operations {
         pub(crate) async fn $name(
             State(app): State<Arc<App>>,
             caller: Caller,
-            Query(Nothing {}): Query<Nothing>,
-            Path(id): Path<String>,
+                    Path(id): Path<String>,
         ) -> Result<Json<IdentityShown>, Problem> {
             let device = ask::device(&id)?;
             let by = Author::from(&caller);

@@ -11,7 +11,7 @@ use refit_store::reader::{JobNumber, JobRow};
 use serde::Deserialize;
 
 use super::ask::{self, DevicePath, Page, Query};
-use super::error::{Kind, Problem};
+use super::error::{FieldCode, Kind, Problem};
 use super::show::{self, Job, JobPage};
 use super::{App, narrow};
 use crate::caller::Caller;
@@ -62,7 +62,8 @@ pub(crate) async fn list(
 fn status(text: &str) -> Result<Status, Problem> {
     Status::parse(text).ok_or_else(|| {
         let all = Status::ALL.map(Status::as_str).join(", ");
-        Problem::new(Kind::BadQuery, format!("status is one of {all}"))
+        let detail = format!("status is one of {all}");
+        Problem::of_parameter("status", FieldCode::NotOneOf, detail)
     })
 }
 

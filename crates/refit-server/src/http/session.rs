@@ -4,12 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::error::{Kind, Problem};
@@ -95,7 +93,7 @@ pub(crate) async fn sign_in(
     let (parts, body) = request.into_parts();
     let id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
     let source = origin::from_where(&app, &parts.extensions, &parts.headers);
-    let wanted: SignIn = read(&parts.headers, body).await?;
+    let wanted: SignIn = ask::document(&parts.headers, body).await?;
     let signed_in = app
         .access
         .sign_in(&wanted.user, wanted.password, source.unwrap_or(UNKNOWN))
@@ -150,27 +148,6 @@ pub(crate) async fn sign_out(
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     Ok(response)
-}
-
-/// Reads a body as one of these. What is wrong with it is said without what it holds: that may be a secret.
-pub(super) async fn read<T: serde::de::DeserializeOwned>(
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<T, Problem> {
-    let object = Value::Object(ask::object(headers, body).await?);
-    serde_json::from_value(object).map_err(|error| {
-        let what = error.to_string();
-        // An unknown field or a missing one is named; a wrong value is not shown.
-        let what = if what.starts_with("invalid") {
-            "a value has another type than is taken"
-        } else {
-            &what
-        };
-        Problem::new(
-            Kind::Unprocessable,
-            format!("the body is not taken: {what}"),
-        )
-    })
 }
 
 /// What is shown once must lie in no cache.

@@ -370,7 +370,7 @@ pub(crate) struct ReleasePage {
 /// A problem document (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
-    /// A URN that stands for the code.
+    /// Where the code is explained.
     #[serde(rename = "type")]
     kind: String,
     title: String,
@@ -381,4 +381,24 @@ pub(crate) struct Problem {
     code: String,
     /// The request, as the log names it.
     instance: String,
+    /// Which fields or parameters are wrong, if it is about these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<Vec<FieldProblem>>,
+}
+
+/// What is wrong with one field of the body, or one parameter of the query.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FieldProblem {
+    /// The field, as a JSON Pointer (RFC 6901); empty: the body itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<String>,
+    /// The parameter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<String>,
+    /// Stable, for programs.
+    #[schema(
+        pattern = "^(unknown|missing|wrong_type|out_of_range|not_one_of|malformed|not_together)$"
+    )]
+    code: String,
+    detail: String,
 }

@@ -18,9 +18,9 @@ use refit_store::access::{AccessChange, AccessOutcome, TOKENS_MAX, TokenRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::error::{Kind, Problem};
-use super::session::{no_store, read};
-use super::{App, show};
+use super::error::{FieldCode, Kind, Problem};
+use super::session::no_store;
+use super::{App, ask, duration, show};
 use crate::access::{new_id, new_secret};
 use crate::caller::Caller;
 use crate::desk;
@@ -43,9 +43,9 @@ pub(crate) struct NewToken {
     devices: Option<Vec<String>>,
     /// For an application: the operations of its scope. Without, those that only look.
     may: Option<Vec<String>>,
-    /// For how many seconds it is good; without, until it is revoked.
-    #[schema(minimum = 1, maximum = 316224000)]
-    expires_in: Option<u64>,
+    /// How long it is good, as ISO 8601 writes it (`P90D`), at most `P3660D`; without, until it is revoked.
+    #[schema(pattern = "^P([0-9]+W|([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9]+S)?)?)$")]
+    expires_in: Option<String>,
 }
 
 /// A token.
@@ -127,7 +127,7 @@ pub(crate) async fn make(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let wanted: NewToken = read(&headers, body).await?;
+    let wanted: NewToken = ask::document(&headers, body).await?;
     let (rights, expires) = checked(&wanted)?;
     let no_chance = |_| Problem::internal("the system gives no random bytes");
     let secret = new_secret(Purpose::Token).map_err(no_chance)?;
@@ -162,30 +162,28 @@ pub(crate) async fn make(
 }
 
 fn checked(wanted: &NewToken) -> Result<(Rights, Option<Timestamp>), Problem> {
-    name::check(&wanted.name).map_err(unprocessable)?;
+    name::check(&wanted.name).map_err(malformed("name"))?;
     let role = Role::parse(&wanted.role).ok_or_else(|| {
-        unprocessable(format!(
-            "role is one of {}",
-            Role::ALL.map(Role::as_str).join(", ")
-        ))
+        let all = Role::ALL.map(Role::as_str).join(", ");
+        Problem::of_field("role", FieldCode::NotOneOf, format!("role is one of {all}"))
     })?;
     let scope = match (&wanted.devices, &wanted.may) {
         (None, None) => None,
         (devices, may) => {
             let devices = devices.as_deref().unwrap_or_default();
-            Some(Scope::new(devices, may.as_deref()).map_err(unprocessable)?)
+            let scope = Scope::new(devices, may.as_deref());
+            Some(scope.map_err(malformed(if may.is_some() { "may" } else { "devices" }))?)
         }
     };
-    let rights = Rights::new(role, scope).map_err(unprocessable)?;
-    let expires = match wanted.expires_in {
-        None => None,
-        Some(seconds @ 1..=LIFETIME_SECONDS_MAX) => Some(Timestamp(wall::now().0 + seconds * 1000)),
-        Some(_) => {
-            let detail = format!("expiresIn is 1 to {LIFETIME_SECONDS_MAX} seconds");
-            return Err(unprocessable(detail));
-        }
-    };
-    Ok((rights, expires))
+    let rights = Rights::new(role, scope)
+        .map_err(|why| Problem::of_field("devices", FieldCode::NotTogether, why.to_string()))?;
+    let seconds = wanted.expires_in.as_deref();
+    let seconds = seconds.map(|text| duration::field("expiresIn", text, LIFETIME_SECONDS_MAX));
+    let expires = seconds.transpose()?;
+    Ok((
+        rights,
+        expires.map(|seconds| Timestamp(wall::now().0 + seconds * 1000)),
+    ))
 }
 
 /// Revokes a token: what it holds open is closed at once.
@@ -211,8 +209,9 @@ pub(crate) async fn revoke(
     }
 }
 
-pub(super) fn unprocessable(why: impl std::fmt::Display) -> Problem {
-    Problem::new(Kind::Unprocessable, why.to_string())
+/// Says that a field does not have the form that it must have.
+pub(super) fn malformed<E: std::fmt::Display>(field: &'static str) -> impl Fn(E) -> Problem {
+    move |why| Problem::of_field(field, FieldCode::Malformed, why.to_string())
 }
 
 pub(super) fn too_many(most: u64, what: &str) -> Problem {

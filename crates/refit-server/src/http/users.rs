@@ -14,10 +14,9 @@ use refit_store::access::{AccessChange, AccessOutcome, Redacted, USERS_MAX, User
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::error::{Kind, Problem};
-use super::session::read;
-use super::tokens::{too_many, unprocessable};
-use super::{App, show};
+use super::error::{FieldCode, FieldError, Kind, Problem};
+use super::tokens::{malformed, too_many};
+use super::{App, ask, show};
 use crate::access::random;
 use crate::caller::Caller;
 use crate::desk;
@@ -103,8 +102,8 @@ pub(crate) async fn add(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let wanted: NewUser = read(&headers, body).await?;
-    name::check(&wanted.name).map_err(unprocessable)?;
+    let wanted: NewUser = ask::document(&headers, body).await?;
+    name::check(&wanted.name).map_err(malformed("name"))?;
     let row = UserRow {
         role: role(&wanted.role)?.as_str().into(),
         password: hashed(wanted.password).await?,
@@ -140,7 +139,7 @@ pub(crate) async fn change(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<User>, Problem> {
-    let wanted: ChangedUser = read(&headers, body).await?;
+    let wanted: ChangedUser = ask::document(&headers, body).await?;
     let name = user.clone();
     let change = match (wanted.role, wanted.password, wanted.disabled) {
         (Some(wanted), None, None) => AccessChange::SetRole {
@@ -152,7 +151,13 @@ pub(crate) async fn change(
             password: Redacted(hashed(password).await?),
         },
         (None, None, Some(disabled)) => AccessChange::SetDisabled { user, disabled },
-        _ => return Err(unprocessable("give one of role, password and disabled")),
+        _ => {
+            let detail = "give one of role, password and disabled";
+            return Err(Problem::of_fields(
+                Kind::Unprocessable,
+                &[FieldError::of_field([], FieldCode::NotTogether, detail)],
+            ));
+        }
     };
     match desk::change_access(&app, Author::from(&caller), change).await? {
         AccessOutcome::Done => {}
@@ -193,13 +198,14 @@ fn role(text: &str) -> Result<Role, Problem> {
         .find(|role| role.as_str() == text);
     role.ok_or_else(|| {
         let all = Role::OF_USERS.map(Role::as_str).join(", ");
-        unprocessable(format!("the role of a user is one of {all}"))
+        let detail = format!("the role of a user is one of {all}");
+        Problem::of_field("role", FieldCode::NotOneOf, detail)
     })
 }
 
 /// Hashes a new password, away from the threads that serve.
 async fn hashed(password: String) -> Result<String, Problem> {
-    password::check(&password).map_err(unprocessable)?;
+    password::check(&password).map_err(malformed("password"))?;
     let salt = random().map_err(|_| Problem::internal("the system gives no random bytes"))?;
     let hashing = tokio::task::spawn_blocking(move || password::hash(&password, &salt));
     let hash = hashing.await.ok().flatten();

@@ -81,7 +81,7 @@ pub(crate) fn run(command: Command, client: &Client, output: Output) -> Result<(
 
 fn make(new: &New, client: &Client, output: Output) -> Result<(), Failure> {
     let attributes: Map<String, Value> = new.attributes.iter().cloned().collect();
-    let mut body = json!({ "devices": new.devices, "expiresInSeconds": new.expires, "attributes": attributes });
+    let mut body = json!({ "devices": new.devices, "expiresIn": format!("PT{}S", new.expires), "attributes": attributes });
     if let Some(pattern) = &new.id_pattern {
         body["idPattern"] = pattern.as_str().into();
     }

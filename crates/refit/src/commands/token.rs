@@ -59,7 +59,7 @@ fn make(new: New, client: &Client, output: Output) -> Result<(), Failure> {
         body["may"] = may.into();
     }
     if let Some(seconds) = new.expires {
-        body["expiresIn"] = seconds.into();
+        body["expiresIn"] = format!("PT{seconds}S").into();
     }
     let made = client.send(Method::POST, "/api/v1/tokens", Some(&body))?;
     hint("this is shown once: keep it from others");

@@ -96,7 +96,7 @@ impl Api {
             .post(format!("{}{path}", self.base))
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/json");
-        let wish = json!({ "devices": devices, "expiresInSeconds": 3600 });
+        let wish = json!({ "devices": devices, "expiresIn": "PT1H" });
         let made = read(path, request.send(wish.to_string()))?;
         text(&made, "/token").ok_or_else(|| Failure::broken("there is no token", "report this"))
     }

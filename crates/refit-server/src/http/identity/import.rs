@@ -19,7 +19,6 @@ use refit_protocol::document;
 use refit_store::identity::{IdentityChange, IdentityOutcome, REGISTER_MAX};
 use serde_json::{Map, Value, json};
 
-use super::super::ask::{Nothing, Query};
 use super::super::enrolment::at_work;
 use super::super::error::Problem;
 use super::super::{App, BODY_PAUSE_MAX, show};
@@ -39,12 +38,7 @@ const LINE_BYTES_MAX: usize = 16 * 1024;
     (status = 200, body = String, content_type = "application/x-ndjson"),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn import(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Query(Nothing {}): Query<Nothing>,
-    body: Body,
-) -> Response {
+pub(crate) async fn import(State(app): State<Arc<App>>, caller: Caller, body: Body) -> Response {
     let importing = Importing {
         app,
         by: Author::from(&caller),

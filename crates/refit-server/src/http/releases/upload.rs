@@ -29,7 +29,7 @@ use super::{
 use crate::caller::Caller;
 use crate::desk;
 use crate::http::ask::Query;
-use crate::http::error::{Kind, Problem};
+use crate::http::error::{FieldCode, Kind, Problem};
 use crate::http::slow::is_too_slow;
 use crate::http::{App, BODY_PAUSE_MAX, show};
 use crate::wall;
@@ -113,21 +113,31 @@ pub(crate) async fn add(
 
 impl Upload {
     fn checked(self) -> Result<(Self, Format), Problem> {
-        let refuse = |detail: String| Err(Problem::new(Kind::BadQuery, detail));
+        use FieldCode::{Malformed, NotOneOf, OutOfRange};
+        let refuse =
+            |name: &str, code, detail: String| Err(Problem::of_parameter(name, code, detail));
         if !is_name(&self.name) {
-            return refuse(format!(
-                "{:?} is not a name: use 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 . _ -",
-                self.name
-            ));
+            return refuse(
+                "name",
+                Malformed,
+                format!(
+                    "{:?} is not a name: use 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 . _ -",
+                    self.name
+                ),
+            );
         }
-        for version in [Some(&self.version), self.after.as_ref()]
-            .into_iter()
-            .flatten()
-        {
-            if !is_version(version) {
-                return refuse(format!(
-                    "{version:?} is not a version: use 1 to {VERSION_BYTES_MAX} of A-Z a-z 0-9 . _ - +"
-                ));
+        for (name, version) in [
+            ("version", Some(&self.version)),
+            ("after", self.after.as_ref()),
+        ] {
+            if let Some(version) = version.filter(|version| !is_version(version)) {
+                return refuse(
+                    name,
+                    Malformed,
+                    format!(
+                        "{version:?} is not a version: use 1 to {VERSION_BYTES_MAX} of A-Z a-z 0-9 . _ - +"
+                    ),
+                );
             }
         }
         if self
@@ -135,14 +145,18 @@ impl Upload {
             .as_ref()
             .is_some_and(|note| note.len() > NOTE_BYTES_MAX)
         {
-            return refuse(format!("a note has at most {NOTE_BYTES_MAX} bytes"));
+            return refuse(
+                "note",
+                OutOfRange,
+                format!("a note has at most {NOTE_BYTES_MAX} bytes"),
+            );
         }
         let Some(format) = self
             .format
             .as_deref()
             .map_or(Some(Format::File), Format::parse)
         else {
-            return refuse("format is file or tree".into());
+            return refuse("format", NotOneOf, "format is file or tree".into());
         };
         Ok((self, format))
     }
