@@ -162,7 +162,7 @@ impl Seat {
     }
 
     /// Returns whose changes the audit log is to tell.
-    pub(crate) fn author(&self) -> Option<Arc<Author>> {
+    pub fn author(&self) -> Option<Arc<Author>> {
         match &self.holder {
             Holder::Author(author) => Some(Arc::clone(author)),
             Holder::Device(_) | Holder::Nobody => None,

@@ -15,11 +15,12 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use refit_engine::fleet::Fleet;
 use refit_engine::seat::Close;
 use refit_packet::ReasonCode;
+use refit_protocol::time::Timestamp;
 use refit_tls::stream::Peered;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
@@ -29,7 +30,7 @@ use tokio::time::Instant;
 use crate::figures::{Figures, rise};
 use crate::identity::Gate;
 use crate::present::Present;
-use crate::quota::{Fights, Quota, Register, Stranger, Strangers, Ticket};
+use crate::quota::{self, Fights, Quota, Register, Stranger, Strangers, Ticket};
 use crate::session::{End, Session};
 
 use line::Line;
@@ -54,6 +55,8 @@ pub(crate) struct House {
     pub(crate) register: Arc<Register>,
     pub(crate) strangers: Arc<Strangers>,
     pub(crate) fights: Fights,
+    pub(crate) excess: quota::Excess,
+    pub(crate) shared: quota::Shared,
     pub(crate) present: Arc<Present>,
     /// Tells those that have no seat yet that the server stops.
     pub(crate) stopping: Arc<Notify>,
@@ -68,6 +71,16 @@ impl House {
     )]
     pub(crate) fn now(&self) -> u64 {
         Instant::now().duration_since(self.started).as_millis() as u64
+    }
+
+    /// The time of the wall clock, which only answers carry.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the driver is where time is read"
+    )]
+    fn wall(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Timestamp(since.unwrap_or_default().as_millis() as u64)
     }
 }
 

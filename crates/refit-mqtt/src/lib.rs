@@ -3,7 +3,8 @@
 //! *In*: bytes of MQTT 3.1.1 or 5 from devices and applications, and what the engine puts on their seats. *Out*: calls
 //! to [`refit_engine::fleet::Fleet`], and bytes. Nothing is acknowledged before the engine says that it is durable.
 //!
-//! *Absent on purpose*: any knowledge of updates, jobs and records (a payload passes unread), persistent sessions (the
+//! *Absent on purpose*: any knowledge of updates, jobs and records (a payload passes
+//! unread, but for that of somebody who speaks too often: `session/excess.rs`), persistent sessions (the
 //! replica is the queue), retained messages, routing between clients, HTTP, SQL. Of a clock, `driver.rs` and
 //! `listener.rs` alone know.
 //!

@@ -19,7 +19,7 @@ use crate::driver::{Connection, House};
 use crate::figures::{Figures, rise};
 use crate::identity::Gate;
 use crate::present::Present;
-use crate::quota::{Fights, Quota, Register, Strangers, TICK};
+use crate::quota::{Excess, Fights, Quota, Register, Shared, Strangers, TICK};
 
 /// Connections that the kernel keeps for us before we accept them. With fewer, a fleet that comes back at once loses
 /// its first SYNs and waits seconds (measured: with 100, a second at the 99th percentile).
@@ -64,6 +64,8 @@ impl Endpoint {
             gate: parts.gate,
             strangers: Arc::new(Strangers::new(&parts.quota)),
             fights: Fights::default(),
+            excess: Excess::default(),
+            shared: Shared::default(),
             quota: parts.quota,
             figures,
             register: Arc::new(register),

@@ -20,7 +20,8 @@ use tokio::sync::Notify;
 
 pub use fights::Fights;
 pub(crate) use strangers::{Stranger, Strangers};
-pub(crate) use turns::Turns;
+pub(crate) use turns::{Excess, Shared, Spent};
+pub use turns::{RESERVE, Share};
 
 use crate::figures::{Figures, rise};
 use crate::session::Terms;
@@ -47,14 +48,22 @@ pub struct Quota {
     pub connect_bytes_max: usize,
     /// How often a device may speak, updates and questions together; `None`: as often as it likes.
     pub device_pace: Option<Pace>,
+    /// The same for all connections of one application's token.
+    pub application_pace: Option<Pace>,
     /// What is agreed at CONNECT.
     pub terms: Terms,
 }
 
 /// Far more than a device that reports its progress needs, and far less than one that keeps the disk busy.
-const DEVICE_PACE: Pace = Pace {
+pub const DEVICE_PACE: Pace = Pace {
     per_s: NonZeroU32::MIN.saturating_add(99),
     burst: NonZeroU32::MIN.saturating_add(999),
+};
+
+/// A program that gives each of a hundred thousand devices a wish takes less than a minute for it.
+pub const APPLICATION_PACE: Pace = Pace {
+    per_s: NonZeroU32::MIN.saturating_add(1_999),
+    burst: NonZeroU32::MIN.saturating_add(19_999),
 };
 
 impl Default for Quota {
@@ -69,6 +78,7 @@ impl Default for Quota {
             linger: Duration::from_secs(1),
             connect_bytes_max: 4 * 1024,
             device_pace: Some(DEVICE_PACE),
+            application_pace: Some(APPLICATION_PACE),
             terms: Terms::default(),
         }
     }

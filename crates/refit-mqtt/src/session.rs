@@ -6,6 +6,7 @@
 
 mod deliver;
 mod end;
+mod excess;
 mod greet;
 mod inbound;
 mod limits;
@@ -27,11 +28,14 @@ use refit_packet::{
     decode_from_client,
 };
 use refit_protocol::device_id::DeviceId;
+use refit_protocol::time::Timestamp;
 use refit_protocol::topic::{Kind, Topic};
 use refit_replica::speaker::{Speaker, Wishes};
 
 pub use end::End;
 pub use greet::{Origin, Terms, greet, refuse_after_all, refuse_unframed};
+
+use crate::quota::Share;
 
 use inbound::{Inbound, Owed};
 use limits::Limits;
@@ -47,8 +51,10 @@ pub trait Calls {
     fn device(&self) -> Option<&DeviceId>;
     /// Returns how many submissions have no receipt yet.
     fn pending(&self) -> u32;
-    /// Takes a turn to speak; false if a device speaks more often than it may.
-    fn takes_turn(&self) -> bool;
+    /// Takes a turn to speak; false if there is none.
+    fn takes_turn(&self, share: Share) -> bool;
+    /// Returns the time of the wall clock, for answers that the session makes itself.
+    fn wall(&self) -> Timestamp;
     /// Submits a payload for a device; the receipt comes back as [`refit_engine::seat::Outgoing::Receipt`].
     fn submit(&self, who: Speaker, device: &str, payload: &[u8], receipt: u32) -> Submitted;
     /// Asks for the record of a device.
@@ -76,7 +82,7 @@ pub enum Note {
     TooLarge(Kind),
     /// A message was refused by its topic alone.
     Refused,
-    /// A message was refused because the device says too many.
+    /// A message was refused because its sender says too many.
     TooOften,
 }
 
@@ -192,11 +198,10 @@ impl Session {
             self.check_quota(publish.delivery)?;
         }
         match self.target(publish.topic, calls) {
-            Ok(_) if !calls.takes_turn() => {
-                calls.note(Note::TooOften);
-                self.refuse(publish.delivery, Verdict::TOO_OFTEN, out)
+            Ok((topic, speaker)) if calls.takes_turn(Share::Common) => {
+                self.pass_on(publish, topic, speaker, calls, out)
             }
-            Ok((topic, speaker)) => self.pass_on(publish, topic, speaker, calls, out),
+            Ok((topic, speaker)) => self.in_excess(publish, topic, speaker, calls, out),
             Err(verdict) => {
                 calls.note(Note::Refused);
                 self.refuse(publish.delivery, verdict, out)

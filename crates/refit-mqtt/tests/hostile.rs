@@ -383,37 +383,93 @@ fn two_clients_with_one_identity_cannot_fight_for_ever() {
     bystander.is_served();
 }
 
-#[test]
-fn a_device_that_speaks_too_often_is_told_and_nobody_else_is_held_up() {
-    let house = House::with(Quota {
-        device_pace: Some(Pace {
-            per_s: NonZeroU32::MIN,
-            burst: NonZeroU32::new(3).unwrap(),
-        }),
-        ..Quota::default()
+/// Three words at once, and then one a second: for a device and for an application.
+fn chary() -> Quota {
+    let pace = Some(Pace {
+        per_s: NonZeroU32::MIN,
+        burst: NonZeroU32::new(3).unwrap(),
     });
-    let mut bystander = Bystander::at(&house);
-    let mut flood = Client::device(house.address(), Version::V5, "flood");
-    let mut heard = Vec::new();
-    for n in 1..=60 {
-        flood.publish(n, "state/flood/update", r#"{"state":{"reported":{}}}"#);
-        heard.push(flood.hear());
+    Quota {
+        device_pace: pace,
+        application_pace: pace,
+        ..Quota::default()
     }
-    assert_eq!(heard[2], "PUBACK 3 success");
-    let refused = heard.iter().filter(|word| word.contains("quota exceeded"));
-    assert!(refused.count() > 20, "{heard:?}");
-    assert!(count(&house.figures.too_often) > 20);
-    // 3.1.1 has no word for it, and an acknowledgement would be a lie.
-    let mut old = Client::device(house.address(), Version::V311, "flood-311");
-    let mut acknowledged = 0;
-    while acknowledged < 60 {
-        let word = r#"{"state":{"reported":{}}}"#;
-        old.publish(acknowledged + 1, "state/flood-311/update", word);
-        match old.hear_or_end() {
-            Some(_) => acknowledged += 1,
-            None => break,
+}
+
+const WORD: &str = r#"{"state":{"reported":{}}}"#;
+
+/// Publishes until the connection ends, or so often; returns what came back.
+fn chatter(client: &mut Client, topic: &str, words: u16) -> Vec<String> {
+    let mut heard = Vec::new();
+    for n in 1..=words {
+        client.publish(n, topic, WORD);
+        while let Some(word) = client.hear_or_end() {
+            let is_answer = word.starts_with("PUBACK");
+            heard.push(word);
+            if is_answer {
+                break;
+            }
+        }
+        if !heard.last().is_some_and(|word| word.starts_with("PUBACK")) {
+            break;
         }
     }
-    assert!((3..60).contains(&acknowledged), "{acknowledged}");
+    heard
+}
+
+#[test]
+fn a_device_that_speaks_too_often_is_told_and_nobody_else_is_held_up() {
+    let house = House::with(chary());
+    let mut bystander = Bystander::at(&house);
+    for (version, name, puback) in [
+        (Version::V5, "flood", "quota exceeded"),
+        (Version::V311, "flood-311", "success"),
+    ] {
+        let mut flood = Client::device(house.address(), version, name);
+        flood.subscribe(&[&format!("state/{name}/update/rejected")]);
+        assert_eq!(flood.hear(), "SUBACK 01");
+        let topic = format!("state/{name}/update");
+        // Some words, then refusals, of which each is told first; the connection stays.
+        let mut heard = Vec::new();
+        while !heard.iter().any(|word: &String| word.contains("429")) {
+            heard = chatter(&mut flood, &topic, 5);
+        }
+        let refused = heard.iter().position(|word| word.contains("429")).unwrap();
+        assert!(heard[refused].contains(r#"{"code":429,"#), "{heard:?}");
+        assert!(heard[refused + 1].ends_with(puback), "{heard:?}");
+        // What a job waits for is heard: there is no such job, which only the engine knows.
+        flood.publish(7, &topic, "jobID:j1 SUCCESS");
+        let answers = [flood.hear(), flood.hear()].join(" ");
+        assert!(
+            answers.contains(r#""code":404"#) || answers.contains(r#""code":409"#),
+            "{answers}"
+        );
+        // Whoever does not heed it is ended.
+        assert!(chatter(&mut flood, &topic, 60).len() < 20);
+        assert!(flood.hear_or_end().is_none());
+        // Coming back brings no new words.
+        let mut again = Client::device(house.address(), version, name);
+        let heard = chatter(&mut again, &topic, 60);
+        assert!(heard.len() < 10, "{heard:?}");
+    }
+    assert!(count(&house.figures.too_often) > 4);
     bystander.is_served();
+}
+
+#[test]
+fn an_application_that_speaks_too_often_is_told_on_all_its_connections() {
+    let house = House::with(chary());
+    let mut first = Client::application(house.address(), "one");
+    let mut second = Client::application(house.address(), "two");
+    while !chatter(&mut first, "state/d/update", 5)
+        .concat()
+        .contains("quota")
+    {}
+    second.subscribe(&["state/+/update/rejected"]);
+    assert_eq!(second.hear(), "SUBACK 01");
+    // Under load the bucket may have got a word back meanwhile.
+    let heard = chatter(&mut second, "state/d/update", 3);
+    let refused = heard.iter().position(|word| word.contains("429")).unwrap();
+    assert!(heard[refused].contains(r#"{"code":429,"#), "{heard:?}");
+    assert!(heard[refused + 1].contains("quota exceeded"), "{heard:?}");
 }

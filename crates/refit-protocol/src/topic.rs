@@ -47,6 +47,14 @@ impl Kind {
         }
     }
 
+    /// Returns where a message of this kind is refused: `rejected` of what was written or asked.
+    pub const fn refused(self) -> Self {
+        match self {
+            Self::Update | Self::Delta | Self::Accepted | Self::Rejected => Self::Rejected,
+            Self::Get | Self::GetAccepted | Self::GetRejected => Self::GetRejected,
+        }
+    }
+
     /// Reads what follows `state/{deviceID}/`.
     pub fn parse(path: &str) -> Option<Self> {
         Some(match path {

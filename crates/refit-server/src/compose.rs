@@ -96,7 +96,7 @@ impl Server {
             &kept.identities,
             &access,
         );
-        let mqtt = doors::endpoint(config.mqtt, &engine, gate, private.as_ref())?;
+        let mqtt = doors::endpoint(config.mqtt, &engine, gate, private.as_ref(), config.paces)?;
         let places = Places {
             api,
             mqtt: format!(
@@ -154,7 +154,7 @@ impl Server {
             run: format!("{:x}", wall::now().as_millis()),
             recording: Mutex::new(()),
             policy: config.policy.clone(),
-            limits: Limits::default(),
+            limits: Limits::new(&config.paces),
             under_way: Default::default(),
         };
         let router = http::router(Arc::new(app));

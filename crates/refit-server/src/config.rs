@@ -9,6 +9,7 @@ mod given;
 mod grant;
 mod identity;
 mod key;
+mod pace;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -27,6 +28,7 @@ use file::read_file;
 use given::{Given, Origin};
 pub use grant::Grant;
 pub use key::Key;
+pub use pace::Paces;
 
 /// The settings of a server.
 #[derive(Clone, Debug)]
@@ -53,6 +55,8 @@ pub struct Config {
     pub privacy: Wanted,
     /// How the log is written.
     pub log_format: LogFormat,
+    /// How often devices and applications may speak.
+    pub paces: Paces,
     /// The object store that artifacts are kept in; `None`: the data directory.
     pub depot: Option<StoreSettings>,
     /// Timers and bounds of jobs. Not a setting yet: a plan will have them.
@@ -119,6 +123,7 @@ impl Config {
             poll_interval: find(Key::PollInterval)
                 .map_or(Ok(POLL_INTERVAL), |given| given.duration())?,
             log_format: find(Key::LogFormat).map_or(Ok(LogFormat::Human), |g| g.log_format())?,
+            paces: Paces::resolve(&find)?,
             depot: depot::settings(&find)?,
             policy: Policy::default(),
         };
@@ -331,7 +336,7 @@ mod tests {
             error.what.contains("is not TOML") && error.hint.contains("line 2"),
             "{error:?}"
         );
-        let error = resolve(&[DEV], &[], Some("http = 8080")).unwrap_err();
+        let error = resolve(&[DEV], &[], Some("http = 80.8")).unwrap_err();
         assert!(error.what.contains("neither text"), "{error:?}");
     }
 

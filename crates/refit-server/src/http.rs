@@ -131,6 +131,7 @@ pub(crate) struct Limits {
     downloads: Arc<Semaphore>,
     shares: Arc<shares::Shares>,
     pub(crate) paces: paces::Paces<DeviceId>,
+    pub(crate) updates: paces::Updates,
     pub(crate) callers: paces::Paces<String>,
     followers: Arc<Semaphore>,
 }
@@ -142,14 +143,15 @@ impl Limits {
     }
 }
 
-impl Default for Limits {
-    fn default() -> Self {
+impl Limits {
+    pub(crate) fn new(paces: &crate::config::Paces) -> Self {
         Self {
             requests: Semaphore::new(REQUESTS_MAX),
             uploads: Semaphore::new(UPLOADS_MAX),
             downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
             shares: Arc::default(),
             paces: paces::Paces::new(paces::DEVICE),
+            updates: paces::Updates::new(paces.device),
             callers: paces::Paces::new(paces::CALLER),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
         }

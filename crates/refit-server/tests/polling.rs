@@ -1,9 +1,12 @@
 //! Devices that poll over HTTP: the same contract as over MQTT, and the same state of reachability.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use refit_server::config::Paces;
 use refit_testkit::server::Wishes;
 use refit_testkit::{Device, TestServer};
+use refit_tls::pace::Pace;
 use serde_json::{Value, json};
 
 use crate::asking::{Answer, add_release, ask, ask_with, get, set_release, until};
@@ -158,14 +161,36 @@ fn a_device_that_is_connected_stays_connected_when_it_polls() {
 #[test]
 fn a_device_that_asks_too_often_is_told_to_wait() {
     let server = TestServer::start();
-    let refused = (0..200)
-        .map(|_| say(&server, "lamp-7", r#"{"state":{"reported":{"a":1}}}"#))
-        .find(|answer| answer.status != 200)
-        .unwrap();
+    let mut asked = (0..200).map(|_| poll(&server, "lamp-7", None));
+    let refused = asked.find(|answer| answer.status != 204).unwrap();
     refused.is_problem(429, "too_many");
     assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
     // Others are not held up by it.
     assert_eq!(poll(&server, "lamp-8", None).status, 204);
+}
+
+#[test]
+fn a_device_that_says_too_much_is_told_to_wait_but_its_job_is_heard() {
+    let pace = Pace {
+        per_s: NonZeroU32::MIN,
+        burst: NonZeroU32::new(3).unwrap(),
+    };
+    let server = TestServer::start_with(&Wishes {
+        paces: Paces {
+            device: pace,
+            ..Paces::default()
+        },
+        ..Wishes::default()
+    });
+    let word = r#"{"state":{"reported":{"a":1}}}"#;
+    let mut said = (0..60).map(|_| say(&server, "lamp-7", word));
+    let refused = said.find(|answer| answer.status != 200).unwrap();
+    refused.is_problem(429, "too_many");
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
+    // There is no such job: that it was looked at is what counts.
+    let mut end = (0..5).map(|_| say(&server, "lamp-7", "jobID:j1 SUCCESS").status);
+    assert!(end.all(|status| status == 409));
+    assert_eq!(say(&server, "lamp-8", word).status, 200);
 }
 
 #[test]

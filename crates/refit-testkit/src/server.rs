@@ -6,7 +6,7 @@ use std::time::Duration;
 use refit_protocol::network::Cidr;
 use refit_replica::input::Policy;
 use refit_server::compose::{Server, StartError};
-use refit_server::config::{Config, Grant, LogFormat};
+use refit_server::config::{Config, Grant, LogFormat, Paces};
 use refit_server::operator::read_token;
 use refit_server::places::Places;
 use refit_server::privacy::Wanted;
@@ -24,6 +24,8 @@ pub struct Wishes {
     pub grant: Grant,
     /// How often devices are to poll; every five minutes if it is not said.
     pub poll_interval: Option<Duration>,
+    /// How often devices and applications may speak.
+    pub paces: Paces,
     /// Whose word about an address is believed.
     pub trusted_proxies: Vec<Cidr>,
     /// By which URL devices are told to download; the server's own if it is not said.
@@ -95,6 +97,7 @@ impl TestServer {
             trusted_proxies: wishes.trusted_proxies.clone(),
             audit_heads: None,
             poll_interval: wishes.poll_interval.unwrap_or(Duration::from_secs(300)),
+            paces: wishes.paces,
             log_format: LogFormat::Human,
             depot: None,
             policy: wishes.policy.clone(),

@@ -9,20 +9,22 @@ use refit_engine::fleet::Submitted;
 use refit_engine::seat::{Seat, Wants};
 use refit_engine::watchers::Scope;
 use refit_protocol::device_id::DeviceId;
+use refit_protocol::time::Timestamp;
 use refit_protocol::topic::Kind;
 use refit_replica::speaker::Speaker;
 
 use super::House;
 use crate::figures::rise;
 use crate::identity::Who;
-use crate::quota::{TICK, Turns};
+use crate::quota::{Share, Spent, TICK};
 use crate::session::{Calls, Note};
 
 /// A session's way to the engine. Dropping it ends the connection there.
 pub(super) struct Line {
     house: Arc<House>,
     pub(super) seat: Arc<Seat>,
-    turns: Turns,
+    /// What it has used of how often a device may speak.
+    common: Spent,
     /// When the last whole packet came, in ticks: in milliseconds a connection would be 8 bytes larger.
     heard: Cell<u32>,
 }
@@ -43,10 +45,11 @@ impl Line {
             }
         };
         house.fleet.attach(&seat);
+        let common = seat.device().map(|device| house.excess.arrive(device));
         Self {
             house: Arc::clone(house),
             seat,
-            turns: Turns::default(),
+            common: common.unwrap_or_default(),
             heard: Cell::new(ticks(now)),
         }
     }
@@ -79,7 +82,11 @@ const fn ticks(now: u64) -> u32 {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if self.seat.device().is_some() {
+        if let Some(device) = self.seat.device() {
+            if let Some(pace) = self.house.quota.device_pace {
+                let now = self.house.now();
+                self.house.excess.leave(device, &self.common, pace, now);
+            }
             self.house.fleet.detach(&self.seat);
         } else {
             self.house.present.leave(&self.seat);
@@ -97,11 +104,23 @@ impl Calls for Line {
         self.seat.pending()
     }
 
-    fn takes_turn(&self) -> bool {
-        let Some(pace) = self.house.quota.device_pace else {
-            return true;
-        };
-        self.seat.device().is_none() || self.turns.take(pace, self.house.now())
+    fn takes_turn(&self, share: Share) -> bool {
+        let quota = &self.house.quota;
+        let now = self.house.now();
+        match (self.seat.device(), self.seat.author()) {
+            (Some(device), _) => quota.device_pace.is_none_or(|pace| match share {
+                Share::Common => self.common.take(pace, 0, now),
+                beyond => self.house.excess.take(device, beyond, pace, now),
+            }),
+            (None, Some(author)) => quota
+                .application_pace
+                .is_none_or(|pace| self.house.shared.take(&author.actor, share, pace, now)),
+            (None, None) => true,
+        }
+    }
+
+    fn wall(&self) -> Timestamp {
+        self.house.wall()
     }
 
     fn submit(&self, who: Speaker, device: &str, payload: &[u8], receipt: u32) -> Submitted {

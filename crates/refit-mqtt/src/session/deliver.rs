@@ -35,7 +35,7 @@ impl Session {
         }
     }
 
-    fn deliver(
+    pub(super) fn deliver(
         &mut self,
         message: Message,
         calls: &impl Calls,

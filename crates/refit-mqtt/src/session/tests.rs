@@ -4,6 +4,7 @@ mod acknowledging;
 mod bench;
 mod delivering;
 mod ending;
+mod excess;
 mod greeting;
 mod histories;
 mod subscribing;

@@ -34,11 +34,6 @@ impl Verdict {
         "only the server publishes there; publish to state/{device ID}/update",
     );
 
-    pub(super) const TOO_OFTEN: Self = Self::new(
-        ReasonCode::QUOTA_EXCEEDED,
-        "429 too often; say it again in a second",
-    );
-
     // Filters.
     pub(super) const FOREIGN_FILTER: Self = Self::new(
         ReasonCode::NOT_AUTHORIZED,
@@ -76,7 +71,7 @@ impl Verdict {
             Code::Conflict => "409 not the current version or job; see rejected",
             Code::TooLarge => "413 too large; see rejected",
             Code::Unprocessable => "422 no such release for this device; see rejected",
-            Code::TooMany => "429 too many; see rejected",
+            Code::TooMany => "429 too often, say it again in a second; see rejected",
             Code::Internal => "500 the server failed; see rejected",
             Code::Unavailable => "503 could not be stored, say it again later; see rejected",
         };

@@ -13,7 +13,7 @@ use refit_tls::pace::HANDSHAKES;
 use tokio::net::TcpListener;
 
 use super::failure::StartError;
-use crate::config::Config;
+use crate::config::{Config, Paces};
 use crate::identity::authority::{self, Authority};
 use crate::privacy::Privacy;
 
@@ -29,6 +29,7 @@ pub(super) fn endpoint(
     engine: &Engine,
     gate: Arc<dyn Gate>,
     private: Option<&Arc<Privacy>>,
+    paces: Paces,
 ) -> Result<Endpoint, StartError> {
     let parts = listener::Parts {
         fleet: engine.fleet().clone(),
@@ -36,6 +37,8 @@ pub(super) fn endpoint(
         quota: Quota {
             // A handshake costs far more than a connection.
             pace: private.map(|_| HANDSHAKES),
+            device_pace: Some(paces.device),
+            application_pace: Some(paces.application),
             ..Quota::default()
         },
         tls: private.map(|private| Arc::clone(&private.mqtts)),

@@ -111,11 +111,12 @@ fn factories(path: &Path, list: &[toml::Value]) -> Result<String, Error> {
     Ok(texts.join(", "))
 }
 
-/// Text, true or false, or a list of texts, which is written with commas elsewhere.
+/// Text, a whole number, true or false, or a list of texts, which is written with commas elsewhere.
 fn text_of(value: &toml::Value) -> Option<String> {
     match value {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Boolean(yes) => Some(yes.to_string()),
+        toml::Value::Integer(number) => Some(number.to_string()),
         toml::Value::Array(list) => {
             let texts: Option<Vec<&str>> = list.iter().map(toml::Value::as_str).collect();
             texts.map(|texts| texts.join(", "))

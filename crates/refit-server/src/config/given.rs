@@ -1,6 +1,7 @@
 //! A value as it was given, and how each kind of value is read: what is wrong is told with the place where it stands.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -157,6 +158,17 @@ impl Given {
             0 => Err(bad()),
             number => Ok(u64::from(number) * unit),
         }
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn number(&self, min: u32, max: u32) -> Result<NonZeroU32, Error> {
+        let number = self.text.parse().ok();
+        number
+            .filter(|number: &NonZeroU32| (min..=max).contains(&number.get()))
+            .ok_or_else(|| {
+                let hint = format!("write a whole number from {min} to {max}");
+                self.wrong("is not such a number", &hint)
+            })
     }
 
     /// Names with commas between them.

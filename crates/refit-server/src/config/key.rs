@@ -73,11 +73,19 @@ pub enum Key {
     CaRenewGrace,
     /// `ca-factory`
     CaFactory,
+    /// `limits-device-rate`
+    LimitsDeviceRate,
+    /// `limits-device-burst`
+    LimitsDeviceBurst,
+    /// `limits-application-rate`
+    LimitsApplicationRate,
+    /// `limits-application-burst`
+    LimitsApplicationBurst,
 }
 
 impl Key {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 39] = [
         Self::Data,
         Self::Http,
         Self::Mqtt,
@@ -113,6 +121,10 @@ impl Key {
         Self::CaDeviceLifetime,
         Self::CaRenewGrace,
         Self::CaFactory,
+        Self::LimitsDeviceRate,
+        Self::LimitsDeviceBurst,
+        Self::LimitsApplicationRate,
+        Self::LimitsApplicationBurst,
     ];
 
     /// Returns the name in the file, and of the flag after its dashes, if there is one.
@@ -153,6 +165,10 @@ impl Key {
             Self::CaDeviceLifetime => "ca-device-lifetime",
             Self::CaRenewGrace => "ca-renew-grace",
             Self::CaFactory => "ca-factory",
+            Self::LimitsDeviceRate => "limits-device-rate",
+            Self::LimitsDeviceBurst => "limits-device-burst",
+            Self::LimitsApplicationRate => "limits-application-rate",
+            Self::LimitsApplicationBurst => "limits-application-burst",
         }
     }
 

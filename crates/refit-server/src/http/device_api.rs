@@ -163,8 +163,10 @@ pub(crate) async fn update(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let device = who(&app, &origin, &headers)?;
+    let device = named(&app, &origin, &headers)?;
     let payload = ask::bytes(body).await?;
+    let turn = app.limits.updates.take(&device, &payload);
+    turn.map_err(|wait| too_often(&app, wait))?;
     let heard = desk::hear(&app.fleet, |fleet, seat| {
         let submitted = fleet.submit(seat, Speaker::Device, &device, &payload, 0);
         debug_assert_eq!(submitted, Submitted::Later, "a fresh seat knows no report");
@@ -280,6 +282,14 @@ async fn from_store(
 
 /// Tells which device asks, if it may ask now.
 fn who(app: &App, origin: &Origin, headers: &HeaderMap) -> Result<DeviceId, Problem> {
+    let device = named(app, origin, headers)?;
+    let turn = app.limits.paces.take(&device);
+    turn.map_err(|wait| too_often(app, wait))?;
+    Ok(device)
+}
+
+/// Tells which device this is.
+fn named(app: &App, origin: &Origin, headers: &HeaderMap) -> Result<DeviceId, Problem> {
     if let Some(barred) = &origin.barred {
         return Err(Problem::new(Kind::DeviceBarred, barred.to_string()));
     }
@@ -302,16 +312,13 @@ fn who(app: &App, origin: &Origin, headers: &HeaderMap) -> Result<DeviceId, Prob
             return Err(Problem::new(Kind::Unauthenticated, detail));
         }
     };
-    app.limits.paces.take(&device).map_err(|wait| {
-        app.counters.shed(Shed::Device);
-        let seconds = wait.as_secs() + 1;
-        Problem::new(
-            Kind::TooMany,
-            "the device asks too often: wait as Retry-After says",
-        )
-        .header(header::RETRY_AFTER, &seconds.to_string())
-    })?;
     Ok(device)
+}
+
+fn too_often(app: &App, wait: Duration) -> Problem {
+    app.counters.shed(Shed::Device);
+    let detail = "the device asks too often: wait as Retry-After says";
+    Problem::new(Kind::TooMany, detail).later(wait.as_secs() as u32 + 1)
 }
 
 fn random() -> u32 {

@@ -23,10 +23,12 @@ use refit_packet::{
 };
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::rejection::Code;
+use refit_protocol::time::Timestamp;
 use refit_protocol::topic::Kind;
 use refit_replica::speaker::Speaker;
 
 use crate::identity::{Application, Applications, DevGate, EveryRight, Who};
+use crate::quota::Share;
 use crate::session::{Calls, End, Note, Origin, Session, Terms, greet};
 
 pub(super) const BOTH: [Version; 2] = [Version::V311, Version::V5];
@@ -42,6 +44,8 @@ pub(super) struct Bench {
 pub(super) struct Ledger {
     device: Option<DeviceId>,
     pub(super) pending: u32,
+    /// Of these there are no turns left.
+    pub(super) spent: Vec<Share>,
     asked: RefCell<Vec<String>>,
 }
 
@@ -74,8 +78,11 @@ impl Calls for Ledger {
     fn pending(&self) -> u32 {
         self.pending
     }
-    fn takes_turn(&self) -> bool {
-        self.device().is_none_or(|own| own.as_str() != "chatterbox")
+    fn takes_turn(&self, share: Share) -> bool {
+        !self.spent.contains(&share)
+    }
+    fn wall(&self) -> Timestamp {
+        Timestamp(7)
     }
     fn submit(&self, who: Speaker, device: &str, payload: &[u8], receipt: u32) -> Submitted {
         let payload = String::from_utf8_lossy(payload);
