@@ -5,11 +5,12 @@ use std::fs;
 use std::path::Path;
 
 /// The arrows: a room, and the rooms that it may use. Test benches may use anything.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("refit-protocol", &[]),
     ("refit-packet", &[]),
     ("refit-replica", &["refit-protocol"]),
     ("refit-access", &["refit-protocol"]),
+    ("refit-selector", &["refit-protocol"]),
     ("refit-identity", &["refit-protocol"]),
     ("refit-tls", &[]),
     ("refit-depot", &["refit-protocol"]),
