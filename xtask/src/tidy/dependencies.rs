@@ -9,6 +9,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("refit-protocol", &[]),
     ("refit-packet", &[]),
     ("refit-replica", &["refit-protocol"]),
+    ("refit-rollout", &["refit-protocol", "refit-selector"]),
     ("refit-access", &["refit-protocol"]),
     ("refit-selector", &["refit-protocol"]),
     ("refit-identity", &["refit-protocol"]),

@@ -1,0 +1,1 @@
+//! What holds of plans and rollouts, whatever happens.
