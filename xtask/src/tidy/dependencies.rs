@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The arrows: a room, and the rooms that it may use. Test benches may use anything.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("refit-protocol", &[]),
     ("refit-packet", &[]),
     ("refit-replica", &["refit-protocol"]),
