@@ -11,9 +11,9 @@ use std::sync::Arc;
 use refit_testkit::device::PATIENCE;
 use refit_testkit::identity::nobody;
 use refit_testkit::server::Wishes;
+use refit_testkit::wire::request;
 use refit_testkit::{Device, Identity, TestServer};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::ClientConfig;
 
 const YEAR_MS: u64 = 365 * 86_400_000;
 
@@ -49,19 +49,7 @@ fn sent(
     headers: &str,
     body: &str,
 ) -> String {
-    let stream = TcpStream::connect(server.http_address()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
-    let client = ClientConnection::new(Arc::clone(config), name).unwrap();
-    let mut stream = StreamOwned::new(client, stream);
-    let request = format!(
-        "{what} HTTP/1.1\r\nhost: localhost\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    request(server.http_address(), Some(config), what, headers, body).unwrap()
 }
 
 fn mode(path: &Path) -> u32 {

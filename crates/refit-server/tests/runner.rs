@@ -26,6 +26,8 @@ mod fields;
 #[cfg(test)]
 mod grants;
 #[cfg(test)]
+mod hundred;
+#[cfg(test)]
 mod jobs;
 #[cfg(test)]
 mod lifecycle;

@@ -1,12 +1,12 @@
 //! A device with nothing but a socket: MQTT 3.1.1 written byte by byte, so that it shares no code with the server.
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::ClientConfig;
+
+use crate::wire::{self, Stream, dial};
 
 /// How long anything may take before a test has failed; generous, because the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,11 +17,6 @@ pub struct Device {
     stream: Box<dyn Stream>,
     packet: u16,
 }
-
-/// What bytes can be read from and written to.
-trait Stream: Read + Write + Send {}
-
-impl<S: Read + Write + Send> Stream for S {}
 
 /// A message that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +30,7 @@ pub struct Message {
 impl Device {
     /// Connects, and waits for CONNACK.
     pub fn connect(address: &str, id: &str) -> io::Result<Self> {
-        Self::greet(Box::new(dial(address)?), id, None)
+        Self::greet(dial(address, None)?, id, None)
     }
 
     /// Connects over TLS, with the client ID that is given, and as whoever `config` has a certificate of.
@@ -44,7 +39,7 @@ impl Device {
         id: &str,
         config: &Arc<ClientConfig>,
     ) -> io::Result<Self> {
-        Self::greet(private(address, config)?, id, None)
+        Self::greet(dial(address, Some(config))?, id, None)
     }
 
     /// Connects over TLS with a password, as applications do.
@@ -54,12 +49,12 @@ impl Device {
         password: &str,
         config: &Arc<ClientConfig>,
     ) -> io::Result<Self> {
-        Self::greet(private(address, config)?, id, Some(password))
+        Self::greet(dial(address, Some(config))?, id, Some(password))
     }
 
     /// Connects in plain as an application that speaks of this device, with a token as its password.
     pub fn application(address: &str, device: &str, token: &str) -> io::Result<Self> {
-        Self::greet(Box::new(dial(address)?), device, Some(token))
+        Self::greet(dial(address, None)?, device, Some(token))
     }
 
     fn greet(stream: Box<dyn Stream>, id: &str, password: Option<&str>) -> io::Result<Self> {
@@ -68,15 +63,7 @@ impl Device {
             stream,
             packet: 0,
         };
-        // MQTT 3.1.1 §3.1: protocol name and level, clean session, keep-alive of 300 s.
-        let flags = if password.is_some() { 0xc2 } else { 2 };
-        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, flags, 1, 44];
-        put_text(&mut body, id);
-        if let Some(password) = password {
-            put_text(&mut body, "application");
-            put_text(&mut body, password);
-        }
-        device.send(0x10, &body)?;
+        device.stream.write_all(&wire::connect(id, password))?;
         match device.receive()? {
             (0x20, body) if body == [0, 0] => Ok(device),
             (kind, body) => Err(unexpected(kind, &body)),
@@ -86,10 +73,10 @@ impl Device {
     /// Subscribes to what the server says on `state/{id}/{rest}`, with QoS 1, and waits for SUBACK. What is sent at
     /// once comes after it.
     pub fn subscribe(&mut self, rest: &str) -> io::Result<()> {
-        let mut body = self.next_packet().to_vec();
-        put_text(&mut body, &format!("state/{}/{rest}", self.id));
-        body.push(1);
-        self.send(0x82, &body)?;
+        let filter = format!("state/{}/{rest}", self.id);
+        let number = self.next_packet();
+        self.stream
+            .write_all(&wire::subscribe(number, &[&filter]))?;
         match self.receive()? {
             (0x90, body) if body.last() == Some(&1) => Ok(()),
             (kind, body) => Err(unexpected(kind, &body)),
@@ -98,11 +85,10 @@ impl Device {
 
     /// Publishes with QoS 1 on `state/{id}/{rest}`; [`Device::acknowledged`] waits for the PUBACK.
     pub fn publish(&mut self, rest: &str, payload: &[u8]) -> io::Result<()> {
-        let mut body = Vec::new();
-        put_text(&mut body, &format!("state/{}/{rest}", self.id));
-        body.extend(self.next_packet());
-        body.extend_from_slice(payload);
-        self.send(0x32, &body)
+        let topic = format!("state/{}/{rest}", self.id);
+        let number = Some(self.next_packet());
+        self.stream
+            .write_all(&wire::publish(number, &topic, payload))
     }
 
     /// Waits for a PUBACK; messages before it are lost.
@@ -127,7 +113,7 @@ impl Device {
             let mut rest = body.get(2 + length..).ok_or_else(cut)?;
             if kind & 0x06 != 0 {
                 let (packet, payload) = rest.split_at_checked(2).ok_or_else(cut)?;
-                self.send(0x40, packet)?;
+                self.stream.write_all(&wire::packet(0x40, packet))?;
                 rest = payload;
             }
             let topic = String::from_utf8_lossy(topic).into_owned();
@@ -152,22 +138,6 @@ impl Device {
         self.packet.to_be_bytes()
     }
 
-    /// Sends a packet: its first byte, the length of what follows in groups of seven bits, and that.
-    fn send(&mut self, first: u8, body: &[u8]) -> io::Result<()> {
-        let mut packet = vec![first];
-        let mut length = body.len();
-        loop {
-            let group = (length % 128) as u8;
-            length /= 128;
-            packet.push(if length > 0 { group | 0x80 } else { group });
-            if length == 0 {
-                break;
-            }
-        }
-        packet.extend_from_slice(body);
-        self.stream.write_all(&packet)
-    }
-
     fn receive(&mut self) -> io::Result<(u8, Vec<u8>)> {
         let mut byte = [0];
         self.stream.read_exact(&mut byte)?;
@@ -185,24 +155,6 @@ impl Device {
         self.stream.read_exact(&mut body)?;
         Ok((first, body))
     }
-}
-
-fn dial(address: &str) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-fn private(address: &str, config: &Arc<ClientConfig>) -> io::Result<Box<dyn Stream>> {
-    let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
-    let client = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
-    Ok(Box::new(StreamOwned::new(client, dial(address)?)))
-}
-
-fn put_text(body: &mut Vec<u8>, text: &str) {
-    body.extend_from_slice(&(text.len() as u16).to_be_bytes());
-    body.extend_from_slice(text.as_bytes());
 }
 
 fn unexpected(kind: u8, body: &[u8]) -> io::Error {

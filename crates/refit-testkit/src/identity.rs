@@ -87,6 +87,24 @@ impl Identity {
     }
 }
 
+/// Returns a TLS client that trusts this root (PEM) and shows a certificate of nobody's fleet for this ID.
+///
+/// # Panics
+/// If there is no certificate.
+#[expect(clippy::expect_used, reason = "a test that has no identity has failed")]
+pub fn foreign(root: &str, id: &str) -> Arc<ClientConfig> {
+    let key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::default();
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, id);
+    let certificate = params.self_signed(&key).expect("a certificate");
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let chain = vec![certificate.der().clone()];
+    let config = trusting(root).with_client_auth_cert(chain, key);
+    Arc::new(config.expect("a certificate with its key"))
+}
+
 /// Returns a TLS client without a certificate, which trusts this root (PEM).
 pub fn nobody(root: &str) -> Arc<ClientConfig> {
     Arc::new(trusting(root).with_no_client_auth())
