@@ -46,13 +46,9 @@ impl Enrolled {
         let token = server.refit(&["enrol", "token", "new", "--id-pattern", id]);
         assert!(token.status.success(), "{}", text(&token.stderr));
         let root = server.home().join(id);
-        let mut agent = Command::new(program("refit-agent"))
-            .args(["enrol", "--server", &server.api, "--token", "-", "--id", id])
-            .arg("--root")
-            .arg(&root)
+        let mut agent = enrol(server, &root)
+            .args(["--token", "-", "--id", id])
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut input = agent.stdin.take().unwrap();
@@ -64,6 +60,33 @@ impl Enrolled {
             id: id.into(),
             root,
             api: server.api.clone(),
+        }
+    }
+
+    /// Has the agent enrol itself with the `device.pem` and `device.key` that a factory left in this folder. `Err` is
+    /// what it said.
+    pub(crate) fn by_factory(
+        server: &Server,
+        id: &str,
+        left: &Path,
+        root: PathBuf,
+    ) -> Result<Self, String> {
+        let output = enrol(server, &root)
+            .arg("--certificate")
+            .arg(left.join("device.pem"))
+            .arg("--key")
+            .arg(left.join("device.key"))
+            .arg("--trust")
+            .arg(server.root.as_ref().unwrap())
+            .output()
+            .unwrap();
+        match output.status.success() {
+            true => Ok(Self {
+                id: id.into(),
+                root,
+                api: server.api.clone(),
+            }),
+            false => Err(text(&output.stderr)),
         }
     }
 
@@ -111,6 +134,17 @@ impl Enrolled {
         curl.arg("--key").arg(self.file("key.pem"));
         curl
     }
+}
+
+/// The agent, about to enrol itself in this folder.
+fn enrol(server: &Server, root: &Path) -> Command {
+    let mut agent = Command::new(program("refit-agent"));
+    agent
+        .args(["enrol", "--server", &server.api, "--root"])
+        .arg(root)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    agent
 }
 
 /// curl, that trusts this root alone and shows no certificate.

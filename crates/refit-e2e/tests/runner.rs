@@ -8,6 +8,7 @@
 
 mod demo;
 mod enrolled;
+mod factory;
 mod hostile;
 mod house;
 mod kill_the_server;
