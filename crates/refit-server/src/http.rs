@@ -7,6 +7,7 @@ mod bootstrap;
 mod ca;
 mod condition;
 pub(crate) mod connection;
+mod count;
 mod device_api;
 mod devices;
 mod door;
@@ -33,6 +34,7 @@ mod show;
 mod slow;
 mod tokens;
 mod users;
+mod whole;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -165,7 +167,8 @@ impl Limits {
         description = "Software updates for device fleets. Every answer that is not a success is a problem document \
                        (RFC 9457) with a stable `code`. Clients must ignore fields that they do not know.\n\n\
                        Lists come in pages: `nextCursor`, and `Link: rel=next`; a cursor is signed, and good for its list and \
-                       filter alone. Changes of a record demand `If-Match` with its ETag, or `*` for any version (428, 412). \
+                       filter alone. `count=estimate` or `exact` adds how long the whole list is, and how far that is to be trusted: \
+                       exact counts go up to 100,000 rows, or the newest 10,000 lines of the audit log. Changes of a record demand `If-Match` with its ETag, or `*` for any version (428, 412). \
                        Changes take `Idempotency-Key`: the same request under the same key within 24 hours, also after a \
                        restart of the server, is done once and answered the same, marked `Idempotency-Replayed: true`; 4,096 \
                        answers of a caller are kept, but none that says to try again (401, 403, 408, 429, 5xx). Changes take \

@@ -32,6 +32,8 @@ mod jobs;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod once;
 #[cfg(test)]
 mod polling;

@@ -135,6 +135,15 @@ pub trait Reader: Send {
     /// Returns the number of the audit log's last line, and the head of its chain.
     fn audit_head(&mut self) -> Result<(u64, Head), Failure>;
 
+    /// Counts the devices of the list, no further than `most`.
+    fn count_devices(&mut self, most: usize) -> Result<u64, Failure>;
+
+    /// Counts the jobs of a device, no further than `most`.
+    fn count_jobs_of(&mut self, device: &DeviceId, most: usize) -> Result<u64, Failure>;
+
+    /// Counts the lines of the audit log that fit, among so many of the newest.
+    fn count_audit(&mut self, filter: &AuditFilter, newest: usize) -> Result<u64, Failure>;
+
     /// Returns a small fact about the installation.
     fn meta(&mut self, key: &str) -> Result<Option<String>, Failure>;
 }

@@ -14,6 +14,7 @@ mod access;
 mod answer;
 mod audit;
 mod checkpoint;
+mod count;
 mod encode;
 mod facts;
 mod fault;
@@ -249,6 +250,11 @@ impl Store for SqliteStore {
         })
     }
 
+    fn try_access(&self, change: AccessChange) -> Result<AccessOutcome, Failure> {
+        self.queue()?
+            .act(move |connection| undone(connection, || access::change(connection, &change)))
+    }
+
     fn note(&self, entry: Entry) -> Result<(), Failure> {
         self.queue()?
             .act(move |connection| audit::append(connection, &entry))
@@ -298,6 +304,11 @@ impl Store for SqliteStore {
         })
     }
 
+    fn try_identity(&self, change: IdentityChange) -> Result<IdentityOutcome, Failure> {
+        self.queue()?
+            .act(move |connection| undone(connection, || identity::change(connection, &change)))
+    }
+
     fn put_meta(&self, key: &str, value: &str) -> Result<(), Failure> {
         let (key, value) = (key.to_owned(), value.to_owned());
         self.queue()?.act(move |connection| {
@@ -326,6 +337,17 @@ impl Store for SqliteStore {
     fn stats(&self) -> Stats {
         self.shared.counters.snapshot()
     }
+}
+
+/// Makes a change within the open transaction, and takes it back.
+fn undone<T>(
+    connection: &rusqlite::Connection,
+    change: impl FnOnce() -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    connection.execute_batch("SAVEPOINT tried")?;
+    let outcome = change()?;
+    connection.execute_batch("ROLLBACK TO tried; RELEASE tried")?;
+    Ok(outcome)
 }
 
 impl Drop for SqliteStore {

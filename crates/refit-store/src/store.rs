@@ -56,6 +56,9 @@ pub trait Store: Send + Sync {
         audit: Option<Entry>,
     ) -> Result<AccessOutcome, Failure>;
 
+    /// Tells what would become of a change of who may do what, and changes nothing.
+    fn try_access(&self, change: AccessChange) -> Result<AccessOutcome, Failure>;
+
     /// Notes when a token was last used, and waits until that is durable.
     fn note_token_use(&self, id: &str, at: Timestamp) -> Result<(), Failure>;
 
@@ -65,6 +68,9 @@ pub trait Store: Send + Sync {
         change: IdentityChange,
         audit: Option<Entry>,
     ) -> Result<IdentityOutcome, Failure>;
+
+    /// Tells what would become of a change of identities, and changes nothing.
+    fn try_identity(&self, change: IdentityChange) -> Result<IdentityOutcome, Failure>;
 
     /// Changes what operators say of devices, each for itself, all in one transaction, and waits until it is durable.
     ///

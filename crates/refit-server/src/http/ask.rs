@@ -15,9 +15,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use utoipa::IntoParams;
 
-use super::BODY_PAUSE_MAX;
 use super::error::{FieldCode, Kind, Problem};
 use super::slow::is_too_slow;
+use super::{BODY_PAUSE_MAX, count};
 pub(crate) use typed::document;
 
 /// A query, read strictly: a parameter that does not exist is a mistake worth telling.
@@ -65,6 +65,26 @@ pub(crate) struct Page {
     /// The `nextCursor` of the page before.
     #[param(pattern = "^[A-Za-z0-9_-]+$")]
     pub(crate) cursor: Option<String>,
+    /// Whether to count the whole list, and how: `estimate` or `exact`; not, if it is not given.
+    #[param(pattern = "^(estimate|exact)$")]
+    pub(crate) count: Option<String>,
+}
+
+/// Which part of a list is wanted, checked.
+pub(crate) struct Part {
+    pub(crate) limit: usize,
+    pub(crate) cursor: Option<String>,
+    pub(crate) count: Option<count::Asked>,
+}
+
+impl Page {
+    pub(crate) fn checked(self) -> Result<Part, Problem> {
+        Ok(Part {
+            limit: limit(self.limit)?,
+            cursor: self.cursor,
+            count: count::Asked::read(self.count.as_deref())?,
+        })
+    }
 }
 
 /// A device, in a path.
@@ -141,7 +161,7 @@ const PAGE_ITEMS: usize = 50;
 const PAGE_ITEMS_MAX: usize = 500;
 
 /// Checks how many items a page is to have.
-pub(crate) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
+fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     match asked.unwrap_or(PAGE_ITEMS) {
         limit @ 1..=PAGE_ITEMS_MAX => Ok(limit),
         _ => Err(Problem::of_parameter(

@@ -8,11 +8,14 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use refit_store::audit::{AuditFilter, AuditFrom, AuditLine};
+use refit_store::reader::Reader;
+use refit_store::store::Failure;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::App;
-use super::ask::{self, Query};
+use super::ask::{self, Page, Query};
+use super::count::{Asked, Count, LINES_MAX};
 use super::error::{FieldCode, Kind, Problem};
 use super::show;
 use crate::wall::rfc3339;
@@ -36,6 +39,10 @@ pub(crate) struct Which {
     limit: Option<usize>,
     /// The `nextCursor` of the page before.
     cursor: Option<String>,
+    /// Whether to count the whole list, and how: `estimate` or `exact`; not, if it is not given. With a filter the
+    /// newest 10,000 lines are looked at.
+    #[param(pattern = "^(estimate|exact)$")]
+    count: Option<String>,
 }
 
 /// A line of the audit log.
@@ -100,9 +107,11 @@ impl Line {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LinePage {
     items: Vec<Line>,
-    /// Where the next page begins, if there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The cursor of the next page, if there is one.
     next_cursor: Option<String>,
+    /// How long the whole list is, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<Count>,
 }
 
 /// The end of the chain.
@@ -124,7 +133,13 @@ pub(crate) async fn list(
     uri: Uri,
     Query(which): Query<Which>,
 ) -> Result<Response, Problem> {
-    let limit = ask::limit(which.limit)?;
+    let part = Page {
+        limit: which.limit,
+        cursor: which.cursor,
+        count: which.count,
+    };
+    let part = part.checked()?;
+    let limit = part.limit;
     let oldest_first = match which.order.as_deref() {
         None | Some("newest") => false,
         Some("oldest") => true,
@@ -139,7 +154,7 @@ pub(crate) async fn list(
         target: which.target,
     };
     let list = format!("audit {oldest_first} {filter:?}");
-    let place = match which.cursor {
+    let place = match part.cursor {
         None => None,
         Some(cursor) => {
             let place = app.cursors.read(&list, &cursor)?.parse::<u64>();
@@ -151,10 +166,15 @@ pub(crate) async fn list(
     } else {
         AuditFrom::Before(place)
     };
-    let read = app
-        .readers
-        .read(move |reader| reader.audit(from, &filter, limit));
-    let lines = read.await?;
+    let read = app.readers.read(move |reader| {
+        let lines = reader.audit(from, &filter, limit)?;
+        let count = match part.count {
+            Some(asked) => Some(count_of(reader, &filter, asked)?),
+            None => None,
+        };
+        Ok((lines, count))
+    });
+    let (lines, count) = read.await?;
     let next = lines
         .get(limit - 1)
         .map(|last| app.cursors.write(&list, &last.number.to_string()));
@@ -162,8 +182,22 @@ pub(crate) async fn list(
     let page = LinePage {
         items: lines.into_iter().map(Line::of).collect(),
         next_cursor: next,
+        count,
     };
     Ok((link, Json(page)).into_response())
+}
+
+/// Counts the lines that fit. Without a filter the last one's number says it.
+fn count_of(reader: &mut dyn Reader, filter: &AuditFilter, asked: Asked) -> Result<Count, Failure> {
+    let (whole, _) = reader.audit_head()?;
+    if *filter == AuditFilter::default() {
+        return Ok(Count::exact(whole));
+    }
+    let counted = reader.count_audit(filter, LINES_MAX)?;
+    Ok(match asked {
+        Asked::Exact if whole > LINES_MAX as u64 => Count::at_least(counted),
+        Asked::Exact | Asked::Estimate => Count::of_sample(counted, LINES_MAX as u64, whole),
+    })
 }
 
 /// Shows the head of the audit log.

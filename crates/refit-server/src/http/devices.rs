@@ -23,6 +23,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::ask::{self, DevicePath, Dry, GrantOf, IfMatch, Page, Query};
+use super::count::{Asked, COUNTED_MAX, Count};
 use super::enrolment::at_work;
 use super::error::{FieldCode, Kind, Problem};
 use super::pretend::pretend;
@@ -44,19 +45,21 @@ pub(crate) async fn list(
     uri: Uri,
     Query(page): Query<Page>,
 ) -> Result<Response, Problem> {
-    let limit = ask::limit(page.limit)?;
+    let page = page.checked()?;
+    let (limit, asked) = (page.limit, page.count);
     let after = page
         .cursor
         .map(|cursor| ask::device(&app.cursors.read("devices", &cursor)?))
         .transpose()?;
     let fleet = app.fleet.clone();
     let rights = caller.rights;
-    let ((rows, next), presence) = app
+    let ((rows, next), presence, count) = app
         .readers
         .read(move |reader| {
             let page = page_of(reader, &rights, after, limit)?;
             let presence = fleet.presence(page.0.iter().map(|row| row.id.clone()).collect());
-            Ok((page, presence))
+            let count = asked.map(|asked| count_of(reader, &rights, asked));
+            Ok((page, presence, count.transpose()?))
         })
         .await?;
     let next = next.map(|last| app.cursors.write("devices", last.as_str()));
@@ -71,6 +74,7 @@ pub(crate) async fn list(
     let page = DevicePage {
         items,
         next_cursor: next,
+        count,
     };
     Ok((link, Json(page)).into_response())
 }
@@ -99,6 +103,23 @@ fn page_of(
         key,
         &|row| rights.sees(&row.id),
     )
+}
+
+/// Counts the devices that are seen. There is a counter of all that ever were; exactly they are counted up to a bound.
+fn count_of(reader: &mut dyn Reader, rights: &Rights, asked: Asked) -> Result<Count, Failure> {
+    if !rights.sees_all() {
+        let (seen, next) = page_of(reader, rights, None, usize::MAX)?;
+        let count = seen.len() as u64;
+        return Ok(match next {
+            None => Count::exact(count),
+            Some(_) => Count::at_least(count),
+        });
+    }
+    let counter = reader.counts()?.devices;
+    if asked == Asked::Estimate || counter > COUNTED_MAX as u64 {
+        return Ok(Count::estimate(counter));
+    }
+    reader.count_devices(COUNTED_MAX).map(Count::exact)
 }
 
 /// Shows a device.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use refit_access::matrix::Operation;
 use refit_engine::author::Author;
@@ -24,10 +24,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::ask::{self, DevicePath};
+use super::ask::{self, DevicePath, Page, Query};
+use super::count::Count;
 use super::enrolment::at_work;
 use super::error::{FieldCode, Kind, Problem};
-use super::{App, duration, show};
+use super::{App, duration, show, whole};
 use crate::caller::Caller;
 use crate::desk;
 use crate::identity::claims::new_claim;
@@ -95,8 +96,14 @@ pub(crate) struct ClaimMade {
 
 /// All claim tokens.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ClaimList {
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClaimPage {
     items: Vec<ClaimShown>,
+    /// The cursor of the next page, if there is one.
+    next_cursor: Option<String>,
+    /// How long the whole list is, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<Count>,
 }
 
 impl ClaimShown {
@@ -183,17 +190,26 @@ fn made(
 }
 
 /// Lists all claim tokens, the newest first, without their secrets.
-#[utoipa::path(get, operation_id = "listEnrolmentTokens", tag = "identity", path = "/api/v1/enrolment-tokens", responses(
-    (status = 200, body = ClaimList),
+#[utoipa::path(get, operation_id = "listEnrolmentTokens", tag = "identity", path = "/api/v1/enrolment-tokens", params(Page), responses(
+    (status = 200, body = ClaimPage),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<ClaimList>, Problem> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    Query(asked): Query<Page>,
+) -> Result<Response, Problem> {
     let claims = app.readers.read(|reader| reader.claims()).await?;
+    let of = (&app.cursors, "enrolment-tokens");
+    let page = whole::page(of, (&uri, asked), claims, |claim| claim.id.to_string())?;
     let now = wall::now();
-    let items = claims.into_iter().map(|row| ClaimShown::of(row, now));
-    Ok(Json(ClaimList {
+    let items = page.items.into_iter().map(|row| ClaimShown::of(row, now));
+    let shown = ClaimPage {
         items: items.collect(),
-    }))
+        next_cursor: page.next,
+        count: page.count,
+    };
+    Ok((page.link, Json(shown)).into_response())
 }
 
 /// A claim token, in a path.

@@ -7,10 +7,11 @@ use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use refit_protocol::job::{JobId, Status};
-use refit_store::reader::{JobNumber, JobRow};
+use refit_store::reader::{Counts, JobNumber, JobRow};
 use serde::Deserialize;
 
 use super::ask::{self, DevicePath, Page, Query};
+use super::count::{COUNTED_MAX, Count};
 use super::error::{FieldCode, Kind, Problem};
 use super::show::{self, Job, JobPage};
 use super::{App, narrow};
@@ -31,6 +32,9 @@ pub(crate) struct Which {
     limit: Option<usize>,
     /// The `nextCursor` of the page before.
     cursor: Option<String>,
+    /// Whether to count the whole list, and how: `estimate` or `exact`; not, if it is not given.
+    #[param(pattern = "^(estimate|exact)$")]
+    count: Option<String>,
 }
 
 /// Lists jobs, the newest first.
@@ -44,19 +48,40 @@ pub(crate) async fn list(
     uri: Uri,
     Query(which): Query<Which>,
 ) -> Result<Response, Problem> {
-    let limit = ask::limit(which.limit)?;
+    let part = Page {
+        limit: which.limit,
+        cursor: which.cursor,
+        count: which.count,
+    };
+    let part = part.checked()?;
+    let limit = part.limit;
     let status = which.status.as_deref().map(status).transpose()?;
     let list = format!("jobs:{}", status.map_or("", Status::as_str));
-    let before = number(&app, &list, which.cursor.as_deref())?;
+    let before = number(&app, &list, part.cursor.as_deref())?;
     let rights = caller.rights;
     let read = app.readers.read(move |reader| {
-        let read = |before: Option<&JobNumber>, limit| reader.jobs(status, before.copied(), limit);
+        let mut read =
+            |before: Option<&JobNumber>, limit| reader.jobs(status, before.copied(), limit);
         let sees = |row: &JobRow| rights.sees(&row.device);
         let sees: Option<&dyn Fn(&JobRow) -> bool> = (!rights.sees_all()).then_some(&sees);
-        narrow::page(before, limit, read, |row| row.number, sees)
+        let page = narrow::page(before, limit, &mut read, |row| row.number, sees)?;
+        let count = match (part.count, sees) {
+            (None, _) => None,
+            (Some(_), None) => Some(counted(&reader.counts()?, status)),
+            (Some(_), Some(sees)) => Some(narrow::count(read, |row| row.number, sees)?),
+        };
+        Ok((page, count))
     });
-    let (rows, next) = read.await?;
-    Ok(page(&app, &uri, &list, rows, next))
+    let ((rows, next), count) = read.await?;
+    Ok(page(&app, &uri, &list, (rows, next, count)))
+}
+
+/// Jobs are counted by state with each commit.
+fn counted(counts: &Counts, status: Option<Status>) -> Count {
+    Count::exact(match status {
+        Some(status) => counts.jobs_in(status),
+        None => counts.jobs.iter().sum(),
+    })
 }
 
 fn status(text: &str) -> Result<Status, Problem> {
@@ -79,18 +104,26 @@ pub(crate) async fn of_device(
     Query(asked): Query<Page>,
 ) -> Result<Response, Problem> {
     let device = ask::device(&id)?;
-    let limit = ask::limit(asked.limit)?;
+    let asked = asked.checked()?;
+    let limit = asked.limit;
     let list = format!("jobs of {device}");
     let before = number(&app, &list, asked.cursor.as_deref())?;
     let read = app.readers.read(move |reader| {
         let rows = reader.jobs_of(&device, before, limit)?;
         let known = !rows.is_empty() || reader.load(&device)?.is_some();
-        Ok(known.then_some(rows))
+        let count = match asked.count {
+            Some(_) => {
+                let count = reader.count_jobs_of(&device, COUNTED_MAX + 1)?;
+                Some(Count::up_to(COUNTED_MAX, count))
+            }
+            None => None,
+        };
+        Ok(known.then_some((rows, count)))
     });
     match read.await? {
-        Some(rows) => {
+        Some((rows, count)) => {
             let next = rows.get(limit - 1).map(|last| last.number);
-            Ok(page(&app, &uri, &list, rows, next))
+            Ok(page(&app, &uri, &list, (rows, next, count)))
         }
         None => Err(Problem::new(
             Kind::NoDevice,
@@ -139,7 +172,12 @@ fn number(app: &App, list: &str, cursor: Option<&str>) -> Result<Option<JobNumbe
         .map_err(|_| Problem::new(Kind::BadCursor, ""))
 }
 
-fn page(app: &App, uri: &Uri, list: &str, rows: Vec<JobRow>, next: Option<JobNumber>) -> Response {
+fn page(
+    app: &App,
+    uri: &Uri,
+    list: &str,
+    (rows, next, count): (Vec<JobRow>, Option<JobNumber>, Option<Count>),
+) -> Response {
     let next = next.map(|last| app.cursors.write(list, &last.0.to_string()));
     let items = rows
         .into_iter()
@@ -148,6 +186,7 @@ fn page(app: &App, uri: &Uri, list: &str, rows: Vec<JobRow>, next: Option<JobNum
     let page = JobPage {
         items: items.collect(),
         next_cursor: next,
+        count,
     };
     (link, Json(page)).into_response()
 }

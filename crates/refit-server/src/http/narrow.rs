@@ -2,6 +2,8 @@
 
 use refit_store::store::Failure;
 
+use super::count::Count;
+
 /// How many rows are read at a time, and looked at for one page, where not all are seen. A page may then be shorter
 /// than was asked for; its cursor goes on where it ended.
 const READ: usize = 500;
@@ -25,6 +27,20 @@ pub(super) fn page<T, K: Clone>(
     };
     let all = |(): &(), after: Option<&K>, limit| read(after, limit);
     page_of_parts(&[()], after, limit, all, key, sees)
+}
+
+/// Counts the rows that are seen, among as many as are looked at for a page.
+pub(super) fn count<T, K: Clone>(
+    read: impl FnMut(Option<&K>, usize) -> Result<Vec<T>, Failure>,
+    key: impl Fn(&T) -> K,
+    sees: &dyn Fn(&T) -> bool,
+) -> Result<Count, Failure> {
+    let (seen, next) = page(None, usize::MAX, read, key, Some(sees))?;
+    let count = seen.len() as u64;
+    Ok(match next {
+        None => Count::exact(count),
+        Some(_) => Count::at_least(count),
+    })
 }
 
 /// Reads a page of the rows that are seen, all of which are in these parts of the list, one behind the other. A part

@@ -21,10 +21,10 @@ use refit_protocol::digest::Digest;
 use refit_store::release::{Release, Removed};
 use refit_store::store::Failure;
 
-use super::App;
-use super::ask::{self, Dry, Page, Query};
+use super::ask::{Dry, Page, Query};
 use super::error::{Kind, Problem};
 use super::show::{self, ReleasePage};
+use super::{App, whole};
 use crate::caller::Caller;
 use crate::desk;
 use crate::wall;
@@ -43,40 +43,24 @@ pub(crate) async fn list(
     uri: Uri,
     Query(page): Query<Page>,
 ) -> Result<Response, Problem> {
-    let limit = ask::limit(page.limit)?;
     let releases = app.readers.read(|reader| reader.releases()).await?;
-    let first = match page.cursor {
-        None => 0,
-        Some(cursor) => behind(&releases, &app.cursors.read("releases", &cursor)?)?,
-    };
-    let last = first.saturating_add(limit).min(releases.len());
-    let page = releases.get(first..last).unwrap_or_default();
-    let next = page.last().filter(|_| last < releases.len());
-    let next = next.map(|release| app.cursors.write("releases", &label(release)));
-    let items = page.iter().map(|release| shown(&app, release, &releases));
-    let link = ask::link_next(&uri, next.as_deref());
-    let page = ReleasePage {
+    let of = (&app.cursors, "releases");
+    let page = whole::page(of, (&uri, page), releases.iter().collect(), |one| {
+        label(one)
+    })?;
+    let items = page.items.iter().map(|one| shown(&app, one, &releases));
+    let shown = ReleasePage {
         items: items.collect(),
-        next_cursor: next,
+        next_cursor: page.next,
+        count: page.count,
     };
-    Ok((link, Json(page)).into_response())
+    Ok((page.link, Json(shown)).into_response())
 }
 
 /// What a cursor says of the last release of a page.
 fn label(release: &Release) -> String {
     let software = &release.software;
     format!("{}@{}", software.name, software.version)
-}
-
-/// Returns how many releases are before the page after this one.
-fn behind(releases: &[Release], last: &str) -> Result<usize, Problem> {
-    let place = releases.iter().position(|release| label(release) == last);
-    place.map(|place| place + 1).ok_or_else(|| {
-        let detail = format!(
-            "{last}, the last release of the page before, was removed: begin anew without a cursor"
-        );
-        Problem::new(Kind::BadCursor, detail).with("reason", "removed")
-    })
 }
 
 /// Shows a release.

@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::count::Count;
 use crate::wall::rfc3339;
 
 /// One software, by its URL, and by its name if it is a release of this server.
@@ -90,6 +91,9 @@ pub(crate) struct DevicePage {
     pub(crate) items: Vec<DeviceLine>,
     /// The cursor of the next page, if there is one.
     pub(crate) next_cursor: Option<String>,
+    /// How long the whole list is, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) count: Option<Count>,
 }
 
 /// A device.
@@ -317,6 +321,9 @@ pub(crate) struct JobPage {
     pub(crate) items: Vec<Job>,
     /// The cursor of the next page, if there is one.
     pub(crate) next_cursor: Option<String>,
+    /// How long the whole list is, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) count: Option<Count>,
 }
 
 /// A release.
@@ -365,6 +372,9 @@ pub(crate) struct ReleasePage {
     pub(crate) items: Vec<Release>,
     /// The cursor of the next page, if there is one.
     pub(crate) next_cursor: Option<String>,
+    /// How long the whole list is, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) count: Option<Count>,
 }
 
 /// A problem document (RFC 9457).

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use refit_access::name;
 use refit_access::rights::Rights;
@@ -18,9 +18,11 @@ use refit_store::access::{AccessChange, AccessOutcome, TOKENS_MAX, TokenRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::ask::{self, Page, Query};
+use super::count::Count;
 use super::error::{FieldCode, Kind, Problem};
 use super::session::no_store;
-use super::{App, ask, duration, show};
+use super::{App, duration, show, whole};
 use crate::access::{new_id, new_secret};
 use crate::caller::Caller;
 use crate::desk;
@@ -100,19 +102,36 @@ impl Token {
 
 /// Tokens.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TokenList {
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TokenPage {
     items: Vec<Token>,
+    /// The cursor of the next page, if there is one.
+    next_cursor: Option<String>,
+    /// How long the whole list is, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<Count>,
 }
 
 /// Lists all tokens by name, those that are no longer good too.
-#[utoipa::path(get, operation_id = "listTokens", tag = "access", path = "/api/v1/tokens", responses(
-    (status = 200, body = TokenList),
+#[utoipa::path(get, operation_id = "listTokens", tag = "access", path = "/api/v1/tokens", params(Page), responses(
+    (status = 200, body = TokenPage),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<TokenList>, Problem> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    Query(asked): Query<Page>,
+) -> Result<Response, Problem> {
     let tokens = app.readers.read(|reader| reader.tokens()).await?;
-    let items = tokens.into_iter().map(Token::of).collect();
-    Ok(Json(TokenList { items }))
+    let of = (&app.cursors, "tokens");
+    let page = whole::page(of, (&uri, asked), tokens, |token| token.id.clone())?;
+    let items = page.items.into_iter().map(Token::of);
+    let shown = TokenPage {
+        items: items.collect(),
+        next_cursor: page.next,
+        count: page.count,
+    };
+    Ok((page.link, Json(shown)).into_response())
 }
 
 /// Makes a token. Its text is in this answer, and nowhere else ever again.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use refit_access::role::Role;
 use refit_access::{name, password};
@@ -14,9 +14,11 @@ use refit_store::access::{AccessChange, AccessOutcome, Redacted, USERS_MAX, User
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::ask::{self, Page, Query};
+use super::count::Count;
 use super::error::{FieldCode, FieldError, Kind, Problem};
 use super::tokens::{malformed, too_many};
-use super::{App, ask, show};
+use super::{App, show, whole};
 use crate::access::random;
 use crate::caller::Caller;
 use crate::desk;
@@ -75,19 +77,36 @@ impl User {
 
 /// Users.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct UserList {
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UserPage {
     items: Vec<User>,
+    /// The cursor of the next page, if there is one.
+    next_cursor: Option<String>,
+    /// How long the whole list is, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<Count>,
 }
 
 /// Lists all users by name.
-#[utoipa::path(get, operation_id = "listUsers", tag = "access", path = "/api/v1/users", responses(
-    (status = 200, body = UserList),
+#[utoipa::path(get, operation_id = "listUsers", tag = "access", path = "/api/v1/users", params(Page), responses(
+    (status = 200, body = UserPage),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn list(State(app): State<Arc<App>>) -> Result<Json<UserList>, Problem> {
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    Query(asked): Query<Page>,
+) -> Result<Response, Problem> {
     let users = app.readers.read(|reader| reader.users()).await?;
-    let items = users.into_iter().map(User::of).collect();
-    Ok(Json(UserList { items }))
+    let of = (&app.cursors, "users");
+    let page = whole::page(of, (&uri, asked), users, |user| user.name.clone())?;
+    let items = page.items.into_iter().map(User::of);
+    let shown = UserPage {
+        items: items.collect(),
+        next_cursor: page.next,
+        count: page.count,
+    };
+    Ok((page.link, Json(shown)).into_response())
 }
 
 /// Adds a user.

@@ -43,6 +43,9 @@ fn session(id: u8, user: &str, created: u64) -> SessionRow {
 
 #[track_caller]
 fn changed(store: &dyn Store, change: AccessChange, expected: AccessOutcome) {
+    // To try it tells the same, and changes nothing: else the change itself would be told something else.
+    assert_eq!(must(store.try_access(change.clone())), expected);
+    assert_eq!(must(store.try_access(change.clone())), expected);
     assert_eq!(must(store.change_access(change, None)), expected);
 }
 

@@ -105,6 +105,15 @@ pub fn lines_are_found(place: &dyn Place) {
             target: some(target),
         }
     };
+    for (filter, newest, count) in [
+        (&all, 9, 4),
+        (&all, 3, 3),
+        (&by("", "", "b"), 4, 1),
+        (&by("", "", "b"), 2, 0),
+    ] {
+        let counted = must(crate::conformance::reader(&*store).count_audit(filter, newest));
+        assert_eq!(counted, count, "{filter:?}");
+    }
     let from = AuditFrom::After(0);
     assert_eq!(list(from, &by("token:ci", "", "b"), 9), "b");
     assert_eq!(list(from, &by("", "software:assign", ""), 9), "abcd");

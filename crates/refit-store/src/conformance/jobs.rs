@@ -132,6 +132,13 @@ pub fn jobs_are_listed_newest_first(place: &dyn Place) {
     let of_b = paged(|before| must(reader.jobs_of(&ids[1], before, 3)));
     assert_eq!(of_b, expected(|n| n % 2 == 1));
     assert!(must(reader.jobs_of(&device("x"), None, 3)).is_empty());
+    for (most, count) in [(9, 9), (10, 10), (11, 10)] {
+        assert_eq!(must(reader.count_jobs_of(&ids[1], most)), count);
+    }
+    assert_eq!(must(reader.count_jobs_of(&device("x"), 9)), 0);
+    for (most, count) in [(1, 1), (2, 2), (9, ids.len() as u64)] {
+        assert_eq!(must(reader.count_devices(most)), count);
+    }
 }
 
 /// Collects all pages, until an empty one.

@@ -27,6 +27,7 @@ use crate::sqlite::Shared;
 use crate::sqlite::access;
 use crate::sqlite::answer;
 use crate::sqlite::audit;
+use crate::sqlite::count;
 use crate::sqlite::facts;
 use crate::sqlite::fault::unreadable as failed;
 use crate::sqlite::identity;
@@ -306,6 +307,18 @@ impl Reader for SqliteReader {
 
     fn audit_head(&mut self) -> Result<(u64, Head), Failure> {
         audit::head(self.ready()?).map_err(failed)
+    }
+
+    fn count_devices(&mut self, most: usize) -> Result<u64, Failure> {
+        count::devices(self.ready()?, most).map_err(failed)
+    }
+
+    fn count_jobs_of(&mut self, device: &DeviceId, most: usize) -> Result<u64, Failure> {
+        count::jobs_of(self.ready()?, device, most).map_err(failed)
+    }
+
+    fn count_audit(&mut self, filter: &AuditFilter, newest: usize) -> Result<u64, Failure> {
+        count::audit(self.ready()?, filter, newest).map_err(failed)
     }
 
     fn meta(&mut self, key: &str) -> Result<Option<String>, Failure> {

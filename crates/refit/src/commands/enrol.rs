@@ -94,7 +94,7 @@ fn make(new: &New, client: &Client, output: Output) -> Result<(), Failure> {
 }
 
 fn list(client: &Client, output: Output) -> Result<(), Failure> {
-    let claims = client.get("/api/v1/enrolment-tokens")?;
+    let claims = client.get_all("/api/v1/enrolment-tokens", usize::MAX)?;
     let items = claims["items"].as_array().map_or(&[][..], Vec::as_slice);
     if items.is_empty() {
         hint("there are no claim tokens: `refit enrol token new` makes one");

@@ -67,7 +67,7 @@ fn make(new: New, client: &Client, output: Output) -> Result<(), Failure> {
 }
 
 fn list(client: &Client, output: Output) -> Result<(), Failure> {
-    let tokens = client.get("/api/v1/tokens")?;
+    let tokens = client.get_all("/api/v1/tokens", usize::MAX)?;
     output.document(&tokens, || {
         let rows = items(&tokens).iter().map(|token| {
             vec![
@@ -114,7 +114,7 @@ fn words(list: &Value) -> String {
 }
 
 fn revoke(wanted: &str, client: &Client, output: Output) -> Result<(), Failure> {
-    let tokens = client.get("/api/v1/tokens")?;
+    let tokens = client.get_all("/api/v1/tokens", usize::MAX)?;
     let found = find(items(&tokens), wanted)?;
     let (id, name) = (cell(found, "id"), cell(found, "name"));
     client.send(

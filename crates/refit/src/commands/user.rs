@@ -130,7 +130,7 @@ fn signs_in(user: &Value) -> &'static str {
 }
 
 fn list(client: &Client, output: Output) -> Result<(), Failure> {
-    let users = client.get("/api/v1/users")?;
+    let users = client.get_all("/api/v1/users", usize::MAX)?;
     let items = users["items"].as_array().map_or(&[][..], Vec::as_slice);
     if items.is_empty() {
         hint("there are no users: `refit user add` adds one");
