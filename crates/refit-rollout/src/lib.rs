@@ -23,6 +23,7 @@ extern crate std;
 
 pub mod admit;
 pub mod budget;
+pub mod check;
 pub mod cluster;
 pub mod measure;
 pub mod outage;

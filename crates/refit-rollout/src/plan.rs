@@ -201,6 +201,9 @@ pub struct Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Health {
+    /// With whom they are compared.
+    #[serde(skip_serializing_if = "is_default")]
+    pub baseline: Baseline,
     /// By how much worse than the hold-out the updated devices may be.
     pub margin: Share,
     /// How often, over the whole rollout, a healthy release may be stopped by chance.
@@ -212,11 +215,23 @@ pub struct Health {
 impl Default for Health {
     fn default() -> Self {
         Self {
+            baseline: Baseline::default(),
             margin: Share::percent(1),
             alpha: Share::percent(1),
             max_soak: Span::hours(72),
         }
     }
+}
+
+/// With whom updated devices are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Baseline {
+    /// With the plan's hold-out, in the same hours.
+    #[default]
+    HoldOut,
+    /// With themselves, a week earlier.
+    Before,
 }
 
 impl Plan {
