@@ -18,6 +18,7 @@ extern crate alloc;
 #[macro_use]
 extern crate std;
 
+mod calendar;
 pub mod claim;
 pub mod delta;
 pub mod device_id;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The arrows: a room, and the rooms that it may use. Test benches may use anything.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("refit-protocol", &[]),
     ("refit-packet", &[]),
     ("refit-replica", &["refit-protocol"]),
@@ -13,6 +13,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("refit-access", &["refit-protocol"]),
     ("refit-selector", &["refit-protocol"]),
     ("refit-identity", &["refit-protocol"]),
+    ("refit-console", &["refit-protocol"]),
     ("refit-tls", &[]),
     ("refit-depot", &["refit-protocol"]),
     (
