@@ -2,7 +2,7 @@
 //! gallery -- FOLDER`. The style sheet is written beside them, so a browser can open the files as they are.
 #![expect(clippy::unwrap_used, reason = "it says so when it fails")]
 
-#[path = "../tests/sample.rs"]
+#[path = "../tests/sample/mod.rs"]
 mod sample;
 
 use std::fs;

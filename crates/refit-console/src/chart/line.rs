@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 use refit_protocol::time::Timestamp;
 
-use crate::part::when;
+use crate::part::{Tone, when};
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 160.0;
@@ -23,8 +23,8 @@ pub struct Lines<'a> {
     pub write: fn(f64) -> String,
     /// The values.
     pub lines: &'a [Line<'a>],
-    /// A level across all of it, and what it is called: the threshold, or the plan's whole.
-    pub level: Option<(f64, &'a str)>,
+    /// A level across all of it, what it is called, and what it means to reach it: the threshold, or the whole.
+    pub level: Option<(f64, &'a str, Tone)>,
     /// A band around a line, as lower and upper values: how sure one can be.
     pub band: &'a [(Timestamp, f64, f64)],
 }
@@ -49,8 +49,8 @@ pub fn lines(chart: &Lines<'_>, now: Timestamp) -> Markup {
                 @for line in chart.lines {
                     polyline class=(line.class) points=(points(chart, &line.points)) {}
                 }
-                @if let Some((level, _)) = chart.level {
-                    line.level x1="0" x2=(WIDTH) y1=(y(chart, level)) y2=(y(chart, level)) {}
+                @if let Some((level, _, tone)) = chart.level {
+                    line.level.(tone.class()) x1="0" x2=(WIDTH) y1=(y(chart, level)) y2=(y(chart, level)) {}
                 }
             }
             div.axis {
@@ -63,11 +63,11 @@ pub fn lines(chart: &Lines<'_>, now: Timestamp) -> Markup {
                     li {
                         i class={ "key " (line.class) } {}
                         span { (line.name) } " "
-                        @if let Some((_, value)) = line.points.last() { b data-f { ((chart.write)(*value)) } }
+                        @if let Some((_, value)) = line.points.last() { span.value data-f { ((chart.write)(*value)) } }
                     }
                 }
-                @if let Some((level, name)) = chart.level {
-                    li { i.key.level {} span { (name) } " " b data-f { ((chart.write)(level)) } }
+                @if let Some((level, name, tone)) = chart.level {
+                    li { i.key.level.(tone.class()) {} span { (name) } " " span.value data-f { ((chart.write)(level)) } }
                 }
             }
         }

@@ -84,7 +84,7 @@ fn query(view: &Devices<'_>) -> Markup {
 }
 
 /// Returns a line with carets below what is wrong.
-fn caret((before, len): (usize, usize)) -> String {
+pub(crate) fn caret((before, len): (usize, usize)) -> String {
     format!("{}{}", " ".repeat(before), "^".repeat(len.max(1)))
 }
 

@@ -1,5 +1,7 @@
 //! View models with something in them: for the tests, and for `cargo run -p refit-console --example gallery`.
 
+mod more;
+
 use refit_console::chart::{Area, Heat, Layer, Segment};
 use refit_console::layout::{Page, Section, Viewer};
 use refit_console::page::device::{Action, Device, Field, Job, device};
@@ -27,6 +29,10 @@ pub(crate) fn pages() -> Vec<(&'static str, String)> {
         ("device", device_page()),
         ("releases", releases_page()),
         ("sign-in", sign_in_page()),
+        ("rollouts", more::rollouts_page()),
+        ("rollout", more::rollout_page()),
+        ("new-rollout", more::new_rollout_page()),
+        ("activity", more::activity_page()),
     ]
 }
 
@@ -128,22 +134,7 @@ fn fleet_page() -> String {
             .map(|(model, cells)| (model.into(), cells.map(|n| (n, "/devices".into())).to_vec()))
             .to_vec(),
         },
-        rollouts: vec![UnderWay {
-            name: "gateway-1.1",
-            href: "/rollouts/gateway-1.1".into(),
-            state: "paused",
-            tone: Tone::Warn,
-            eligible: 1988,
-            parts: vec![
-                segment("succeeded", 1600, Tone::Good, ""),
-                segment("running", 40, Tone::Busy, ""),
-                segment("failed", 61, Tone::Bad, ""),
-                segment("waiting", 287, Tone::Waiting, ""),
-            ],
-            waits: Some(
-                "Failed: 3.6 % of 1,661 that ended, over the 3 % at which it pauses.".into(),
-            ),
-        }],
+        rollouts: vec![paused()],
     };
     page(
         "Fleet",
@@ -151,6 +142,23 @@ fn fleet_page() -> String {
         Some("/console/live/fleet"),
         fleet(&view),
     )
+}
+
+fn paused() -> UnderWay<'static> {
+    UnderWay {
+        name: "gateway-1.1",
+        href: "/rollouts/gateway-1.1".into(),
+        state: "paused",
+        tone: Tone::Warn,
+        eligible: 1988,
+        parts: vec![
+            segment("succeeded", 1600, Tone::Good, ""),
+            segment("running", 40, Tone::Busy, ""),
+            segment("failed", 61, Tone::Bad, ""),
+            segment("waiting", 287, Tone::Waiting, ""),
+        ],
+        waits: Some("Failed: 3.6 % of 1,661 that ended, over the 3 % at which it pauses.".into()),
+    }
 }
 
 fn first_page() -> String {
