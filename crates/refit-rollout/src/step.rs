@@ -5,14 +5,15 @@
 
 mod ahead;
 mod stop;
+mod view;
 mod waiting;
 
 use alloc::vec::Vec;
 use refit_protocol::rollout::RolloutId;
 use refit_protocol::time::{Now, Timestamp};
 
+pub use self::view::{Blocked, WaveView};
 pub use self::waiting::Waiting;
-use crate::admit::Rule;
 use crate::outage::Silence;
 use crate::plan::Plan;
 use crate::state::{Because, Members, RolloutState, Status};
@@ -40,40 +41,6 @@ pub struct Snapshot<'a> {
     pub silence: Silence,
     /// What the health gate says of the wave that is under way.
     pub health: &'a Health,
-}
-
-/// One wave as it stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WaveView {
-    /// How many devices it has.
-    pub members: u32,
-    /// How many of them have had a job of this rollout.
-    pub opened: u32,
-    /// Its jobs.
-    pub tally: Tally,
-    /// How many open jobs started longer ago than the median job took.
-    pub overdue: u32,
-    /// Of its members without an open job that shall get one, so many may get it now ([`crate::admit`]),
-    pub ready: u32,
-    /// and the others may not, each counted by the first of its blockers.
-    pub blocked: Vec<Blocked>,
-    /// How many have neither succeeded nor ended, and are away.
-    pub away: u32,
-    /// How many ended without success and get no other try.
-    pub settled: u32,
-    /// How many are out of its hands: excluded, cancelled, superseded, or wanted by something with more say.
-    pub left: u32,
-}
-
-/// Devices that something keeps from their job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Blocked {
-    /// What.
-    pub rule: Rule,
-    /// How many.
-    pub count: u32,
-    /// When the first of them may go on, if that is known.
-    pub until: Option<Timestamp>,
 }
 
 /// What the health gate says of a wave.

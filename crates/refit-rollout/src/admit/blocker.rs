@@ -125,6 +125,25 @@ impl Blocker {
         }
     }
 
+    /// Tells whether a rollout waits for it to go away. What else stands in the way is for a person to judge, and the
+    /// device is out of the rollout's hands until then: one pinned device must not keep a wave open for ever.
+    pub const fn passes(&self) -> bool {
+        matches!(
+            self,
+            Self::Frozen
+                | Self::Direct(_)
+                | Self::Priority(..)
+                | Self::WaveNotOpen(_)
+                | Self::NotBegun(_)
+                | Self::Paused(_)
+                | Self::BackOff(_)
+                | Self::FirstContact
+                | Self::Closed(Some(_))
+                | Self::Budget(_)
+                | Self::Offline(_)
+        )
+    }
+
     /// Returns when it goes away by itself, if that is known.
     pub const fn until(&self) -> Option<Timestamp> {
         match self {

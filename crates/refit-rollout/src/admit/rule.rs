@@ -117,20 +117,6 @@ impl Rule {
             Self::Offline => "offline",
         }
     }
-
-    /// Tells whether time, other devices or the device itself take it away, so that a rollout waits for it. What else
-    /// stands in the way is for a person, and the device is out of the rollout's hands until then.
-    pub const fn passes(self) -> bool {
-        matches!(
-            self,
-            Self::WaveNotOpen
-                | Self::NotBegun
-                | Self::BackOff
-                | Self::Window
-                | Self::Budget
-                | Self::Offline
-        )
-    }
 }
 
 impl fmt::Display for Rule {

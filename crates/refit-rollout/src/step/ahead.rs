@@ -124,7 +124,7 @@ fn next(snapshot: &Snapshot<'_>, manual: bool, pending: &mut Pending) -> Option<
 /// Looks whether enough of a wave have succeeded: a share of those that can be reached, who are a quorum, and a floor
 /// (semantics 14).
 fn opened(wave: u16, view: &WaveView, go_on: &GoOn, pending: &mut Pending) -> Option<Step> {
-    let ours = view.members.saturating_sub(view.left);
+    let ours = view.ours();
     let reachable = ours.saturating_sub(view.away);
     let have = view.tally.succeeded();
     let need = go_on
@@ -198,12 +198,7 @@ fn finish(snapshot: &Snapshot<'_>, now: Timestamp, pending: &mut Pending) -> Opt
         pending.add(Waiting::Work { open }, None);
         return None;
     }
-    let to_do = snapshot.waves.iter().map(|wave| {
-        wave.blocked
-            .iter()
-            .fold(wave.ready, |all, blocked| all.saturating_add(blocked.count))
-    });
-    let to_do: u32 = to_do.sum();
+    let to_do: u32 = snapshot.waves.iter().map(WaveView::to_do).sum();
     let patience = Timestamp(last.saturating_add(snapshot.plan.schedule.linger.as_millis()));
     if to_do == 0 || now >= patience {
         return Some(Step::Finish { unreached: to_do });
