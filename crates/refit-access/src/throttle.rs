@@ -49,6 +49,22 @@ impl Throttle {
         Ok(())
     }
 
+    /// Takes a try of a secret that names nobody, such as a token: the secret is the account. The same one again costs
+    /// the address nothing, since it tells a guesser nothing: a program with a revoked token, that comes back for ever,
+    /// locks out itself and not its neighbours.
+    pub fn try_secret(&mut self, secret: &str, address: IpAddr, now: u64) -> Result<(), u64> {
+        if self.accounts.is_full(secret, now) {
+            return self.try_now(secret, address, now);
+        }
+        match self.accounts.wait(secret, now) {
+            0 => {
+                self.accounts.take(secret.to_owned(), now);
+                Ok(())
+            }
+            wait => Err(wait),
+        }
+    }
+
     /// Gives the try back: the password was right.
     pub fn succeeded(&mut self, account: &str, address: IpAddr, now: u64) {
         self.addresses.give_back(&network(address), now);
@@ -92,6 +108,13 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         let missing = self.full_at.get(key).map_or(0, |at| at.saturating_sub(now));
         let most = u64::from(self.size - 1) * self.refill_ms;
         missing.saturating_sub(most)
+    }
+
+    fn is_full<Q: Hash + Eq + ?Sized>(&self, key: &Q, now: u64) -> bool
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        self.full_at.get(key).is_none_or(|at| *at <= now)
     }
 
     fn take(&mut self, key: K, now: u64) {
@@ -163,6 +186,17 @@ mod tests {
         }
         assert_eq!(throttle.try_now("new", HERE, 0), Err(ADDRESS_REFILL_MS));
         assert_eq!(throttle.try_now("new", other(1), 0), Ok(()));
+    }
+
+    #[test]
+    fn one_wrong_secret_again_and_again_locks_out_itself_alone() {
+        let mut throttle = Throttle::default();
+        let tried = (0..99).filter(|_| throttle.try_secret("old", HERE, 0).is_ok());
+        assert_eq!(tried.count(), ACCOUNT_TRIES as usize);
+        let tried = (1..99).filter(|n| throttle.try_secret(&format!("guess {n}"), HERE, 0).is_ok());
+        assert_eq!(tried.count(), ADDRESS_TRIES as usize - 1);
+        assert!(throttle.try_secret("right", HERE, 0).is_err());
+        assert!(throttle.try_secret("right", other(1), 0).is_ok());
     }
 
     #[test]

@@ -99,8 +99,8 @@ impl Eq for Application {}
 
 /// Knows applications by what they give as password.
 pub trait Applications: Send + Sync {
-    /// Tells whose password this is; it comes from this address.
-    fn find(&self, password: Secret<'_>, peer: SocketAddr) -> Option<Application>;
+    /// Tells whose password this is; it comes from this address. `None`: nobody's; an error: it is not looked at now.
+    fn find(&self, password: Secret<'_>, peer: SocketAddr) -> Result<Option<Application>, Refusal>;
 }
 
 /// Why somebody is not let in.
@@ -209,7 +209,7 @@ impl Gate for DevGate {
                 .map(Who::Device)
                 .map_err(|_| Refusal::ClientId);
         };
-        let found = self.applications.find(password, credentials.peer);
+        let found = self.applications.find(password, credentials.peer)?;
         found.map(Who::Application).ok_or(Refusal::Password)
     }
 }
@@ -221,11 +221,15 @@ mod tests {
     struct OneToken;
 
     impl Applications for OneToken {
-        fn find(&self, password: Secret<'_>, _: SocketAddr) -> Option<Application> {
-            (password.expose() == b"secret").then(|| Application {
+        fn find(
+            &self,
+            password: Secret<'_>,
+            _: SocketAddr,
+        ) -> Result<Option<Application>, Refusal> {
+            Ok((password.expose() == b"secret").then(|| Application {
                 name: "shop".into(),
                 rights: Arc::new(EveryRight),
-            })
+            }))
         }
     }
 

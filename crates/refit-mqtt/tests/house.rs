@@ -9,7 +9,7 @@ use refit_engine::releases::Releases;
 use refit_engine::send::{Grantor, Minted, Wanted};
 use refit_engine::shard::Settings;
 use refit_mqtt::figures::Figures;
-use refit_mqtt::identity::{Application, Applications, DevGate, EveryRight, Gate};
+use refit_mqtt::identity::{Application, Applications, DevGate, EveryRight, Gate, Refusal};
 use refit_mqtt::listener::{self, Endpoint};
 use refit_mqtt::quota::Quota;
 use refit_packet::Secret;
@@ -37,11 +37,13 @@ pub(crate) struct House {
 struct OneToken;
 
 impl Applications for OneToken {
-    fn find(&self, password: Secret<'_>, _: SocketAddr) -> Option<Application> {
-        (password.expose() == TOKEN.as_bytes()).then(|| Application {
-            name: "shop".into(),
-            rights: Arc::new(EveryRight),
-        })
+    fn find(&self, password: Secret<'_>, _: SocketAddr) -> Result<Option<Application>, Refusal> {
+        Ok(
+            (password.expose() == TOKEN.as_bytes()).then(|| Application {
+                name: "shop".into(),
+                rights: Arc::new(EveryRight),
+            }),
+        )
     }
 }
 

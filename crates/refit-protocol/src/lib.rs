@@ -35,6 +35,7 @@ pub mod plain;
 pub mod rejection;
 pub mod reply;
 pub mod rollout;
+pub mod software_source;
 pub mod software_url;
 pub mod time;
 pub mod topic;

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use refit_protocol::digest::Digest;
+use refit_protocol::software_source::Sources;
 use refit_protocol::time::Now;
 use refit_protocol::update::Update;
 
@@ -79,6 +80,8 @@ pub struct Policy {
     pub failures_max: u8,
     /// Whether devices have certificates here. Without them no grant can be bound to a device.
     pub certificates: bool,
+    /// Which software of other hosts may be desired.
+    pub sources: Sources,
 }
 
 impl Default for Policy {
@@ -91,6 +94,7 @@ impl Default for Policy {
             resends_max: 10,
             failures_max: 3,
             certificates: true,
+            sources: Sources::open(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod table;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
@@ -18,6 +19,7 @@ use refit_access::audit::Entry;
 use refit_access::rights::Rights;
 use refit_access::throttle::Throttle;
 use refit_access::token::{Purpose, SECRET_BYTES, Secret, SecretHash};
+use refit_protocol::digest::Digest;
 use refit_protocol::time::Timestamp;
 use refit_store::access::{AccessChange, AccessOutcome};
 use refit_store::store::{Failure, Store};
@@ -46,6 +48,9 @@ pub(crate) struct Access {
     changing: Mutex<()>,
     changes: watch::Sender<u64>,
     throttle: Mutex<Throttle>,
+    /// Tries of tokens over MQTT: apart, so that a program with an old one keeps nobody from signing in.
+    token_throttle: Mutex<Throttle>,
+    tokens_put_off: AtomicU64,
     hashing: Semaphore,
     /// What a password is compared with where there is no such user, so that it takes as long.
     decoy: String,
@@ -88,6 +93,8 @@ impl Access {
             changing: Mutex::new(()),
             changes: watch::Sender::new(0),
             throttle: Mutex::default(),
+            token_throttle: Mutex::default(),
+            tokens_put_off: AtomicU64::new(0),
             hashing: Semaphore::new(HASHING_MAX),
             decoy: decoy.unwrap_or_default(),
             started: Instant::now(),
@@ -160,6 +167,35 @@ impl Access {
     /// Milliseconds on a clock that does not go back.
     fn ticks(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Tells who has this token, unless too many wrong ones came from there: then in how many milliseconds to come back.
+    fn try_token(
+        &self,
+        credential: Option<Credential>,
+        address: IpAddr,
+    ) -> Result<Option<(Arc<Pass>, Credential)>, u64> {
+        // What cannot be a token is one secret.
+        let secret = match credential {
+            Some(Credential::Token(hash)) => Digest::from_bytes(hash.0).to_hex(),
+            Some(Credential::Session(_)) | None => String::new(),
+        };
+        let now = self.ticks();
+        let mut throttle = self.token_throttle.lock();
+        if let Err(wait) = throttle.try_secret(&secret, address, now) {
+            self.tokens_put_off.fetch_add(1, Relaxed);
+            return Err(wait);
+        }
+        let found = credential.and_then(|one| Some((self.find(one)?, one)));
+        if found.is_some() {
+            throttle.succeeded(&secret, address, now);
+        }
+        Ok(found)
+    }
+
+    /// Returns how many tokens were not looked at.
+    pub(crate) fn tokens_put_off(&self) -> u64 {
+        self.tokens_put_off.load(Relaxed)
     }
 
     /// Takes a try to sign in, or says when there is one.

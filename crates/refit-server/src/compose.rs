@@ -154,7 +154,7 @@ impl Server {
             run: format!("{:x}", wall::now().as_millis()),
             recording: Mutex::new(()),
             policy: config.policy.clone(),
-            limits: Limits::new(&config.paces),
+            limits: Limits::new(&config.paces, config.upload_bytes_max),
             under_way: Default::default(),
         };
         let router = http::router(Arc::new(app));

@@ -10,6 +10,7 @@ mod grant;
 mod identity;
 mod key;
 mod pace;
+mod software;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use refit_depot::backend::settings::Settings as StoreSettings;
+use refit_depot::intake::ARTIFACT_BYTES_MAX;
 use refit_protocol::network::Cidr;
 use refit_replica::input::Policy;
 use refit_tls::server::Oldest;
@@ -55,11 +57,13 @@ pub struct Config {
     pub privacy: Wanted,
     /// How the log is written.
     pub log_format: LogFormat,
+    /// How many bytes an artifact may have.
+    pub upload_bytes_max: u64,
     /// How often devices and applications may speak.
     pub paces: Paces,
     /// The object store that artifacts are kept in; `None`: the data directory.
     pub depot: Option<StoreSettings>,
-    /// Timers and bounds of jobs. Not a setting yet: a plan will have them.
+    /// Timers and bounds of jobs, which are no settings yet: a plan will have them. And which hosts' software is taken.
     pub policy: Policy,
 }
 
@@ -123,9 +127,14 @@ impl Config {
             poll_interval: find(Key::PollInterval)
                 .map_or(Ok(POLL_INTERVAL), |given| given.duration())?,
             log_format: find(Key::LogFormat).map_or(Ok(LogFormat::Human), |g| g.log_format())?,
+            upload_bytes_max: find(Key::UploadMax)
+                .map_or(Ok(ARTIFACT_BYTES_MAX), |given| given.bytes())?,
             paces: Paces::resolve(&find)?,
             depot: depot::settings(&find)?,
-            policy: Policy::default(),
+            policy: Policy {
+                sources: software::sources(&find, dev)?,
+                ..Policy::default()
+            },
         };
         config.checked()
     }
@@ -267,6 +276,9 @@ mod tests {
             (Key::TrustedProxies, "10.0.0.1, proxy", "203.0.113.0/24"),
             (Key::PollInterval, "0s", "90s"),
             (Key::LogFormat, "xml", "json"),
+            (Key::UploadMax, "0MiB", "16GiB"),
+            (Key::UploadMax, "2000000TiB", "16GiB"),
+            (Key::UploadMax, "100", "16GiB"),
         ] {
             let variable = key.variable();
             let error = resolve(&[], &[(&variable, text)], None).unwrap_err();

@@ -45,7 +45,7 @@ impl Gate for CertGate {
         match (credentials.certificate, credentials.password) {
             (Some(certificate), _) => self.device(certificate, credentials.client_id),
             (None, Some(password)) => {
-                let found = self.applications.find(password, credentials.peer);
+                let found = self.applications.find(password, credentials.peer)?;
                 found.map(Who::Application).ok_or(Refusal::Password)
             }
             (None, None) => Err(Refusal::Nobody),

@@ -136,6 +136,8 @@ pub(crate) struct Limits {
     pub(crate) updates: paces::Updates,
     pub(crate) callers: paces::Paces<String>,
     followers: Arc<Semaphore>,
+    /// How long an artifact may be.
+    upload_bytes_max: u64,
 }
 
 impl Limits {
@@ -146,7 +148,7 @@ impl Limits {
 }
 
 impl Limits {
-    pub(crate) fn new(paces: &crate::config::Paces) -> Self {
+    pub(crate) fn new(paces: &crate::config::Paces, upload_bytes_max: u64) -> Self {
         Self {
             requests: Semaphore::new(REQUESTS_MAX),
             uploads: Semaphore::new(UPLOADS_MAX),
@@ -156,6 +158,7 @@ impl Limits {
             updates: paces::Updates::new(paces.device),
             callers: paces::Paces::new(paces::CALLER),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
+            upload_bytes_max,
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Figures<'a> {
     pub(crate) grants: &'a crate::granting::Figures,
     pub(crate) trust: Trust,
     pub(crate) mqtt: &'a refit_mqtt::figures::Figures,
+    /// Tokens over MQTT that were not looked at.
+    pub(crate) tokens_put_off: u64,
     pub(crate) connected: u64,
     pub(crate) deltas: u64,
     pub(crate) followers: usize,
@@ -427,6 +429,16 @@ fn identities(page: &mut Page, figures: &Figures<'_>) {
         &[],
         figures.counters.put_off(),
     );
+    page.family(
+        "refit_mqtt_tokens_put_off_total",
+        "counter",
+        "Tokens over MQTT that were not looked at, because too many wrong ones came from there.",
+    );
+    page.value(
+        "refit_mqtt_tokens_put_off_total",
+        &[],
+        figures.tokens_put_off,
+    );
 }
 
 #[cfg(test)]
@@ -442,6 +454,7 @@ mod tests {
             grants: &crate::granting::Figures::default(),
             trust: Trust::default(),
             mqtt: &refit_mqtt::figures::Figures::default(),
+            tokens_put_off: 0,
             connected: 3,
             deltas: 0,
             followers: 0,

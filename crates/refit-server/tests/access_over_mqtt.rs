@@ -130,6 +130,44 @@ fn a_revoked_token_is_cut_off_at_once_and_lets_nobody_in() {
 }
 
 #[test]
+fn whoever_guesses_tokens_is_put_off_and_who_repeats_one_locks_out_itself_alone() {
+    let server = server_with_device();
+    let (_, token) = made(&server, &json!({ "name": "app", "role": "operator" }));
+    // Loopback is an address like any other here. A program that was forgotten comes back for ever.
+    for _ in 0..50 {
+        assert!(connected(&server, "rft_forgotten").is_err());
+    }
+    assert!(connected(&server, &token).is_ok());
+    // What could be a token: the last character is not free to be any.
+    let guess = |n: u32| {
+        let mut text = token.clone();
+        text.replace_range(token.len() - 9..token.len() - 1, &format!("{n:08}"));
+        text
+    };
+    for n in 0..30 {
+        assert!(connected(&server, &guess(n)).is_err());
+    }
+    let refused = connected(&server, &token).map(drop).unwrap_err();
+    assert!(
+        refused.to_string().contains('3'),
+        "server unavailable: {refused}"
+    );
+    let metrics = ask(&server, "GET", "/metrics", "").bytes;
+    let metrics = String::from_utf8(metrics).unwrap();
+    let line = metrics
+        .lines()
+        .find(|line| line.starts_with("refit_mqtt_tokens_put_off_total "));
+    let count: u64 = line
+        .unwrap()
+        .split(' ')
+        .next_back()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(count >= 50, "{count}");
+}
+
+#[test]
 fn an_expired_token_is_cut_off_and_lets_nobody_in() {
     let server = server_with_device();
     let body = json!({ "name": "app", "role": "operator", "expiresIn": "PT2S" });

@@ -329,3 +329,34 @@ fn the_cookie_of_a_session_is_for_this_host_over_tls_alone() {
     );
     assert!(who(pair).starts_with("HTTP/1.1 401"));
 }
+
+#[test]
+fn metrics_are_shown_to_whoever_may_see_the_server_alone() {
+    let server = TestServer::start_with(&secure());
+    let config = nobody(&root(&server));
+    let scrape = |headers: &str| sent(&server, &config, "GET /metrics", headers, "");
+    assert!(scrape("").starts_with("HTTP/1.1 401"));
+    assert!(scrape("authorization: Bearer rft_x\r\n").starts_with("HTTP/1.1 401"));
+    let token = |body: &str| {
+        let admin = format!("authorization: Bearer {}\r\n", server.token());
+        let headers = format!("{admin}content-type: application/json\r\n");
+        let made = sent(&server, &config, "POST /api/v1/tokens", &headers, body);
+        let (_, json) = made.split_once("\r\n\r\n").unwrap();
+        let made: serde_json::Value = serde_json::from_str(json).unwrap();
+        format!(
+            "authorization: Bearer {}\r\n",
+            made["token"].as_str().unwrap()
+        )
+    };
+    let application = r#"{"name":"shop","role":"application","devices":["*"]}"#;
+    let shop = token(application);
+    assert!(scrape(&shop).starts_with("HTTP/1.1 403"));
+    let viewer = token(r#"{"name":"prometheus","role":"viewer"}"#);
+    let shown = scrape(&viewer);
+    assert!(
+        shown.starts_with("HTTP/1.1 200") && shown.contains("refit_ready 1"),
+        "{shown}"
+    );
+    // Probes stay open: a load balancer has no token.
+    assert!(sent(&server, &config, "GET /readyz", "", "").starts_with("HTTP/1.1 200"));
+}

@@ -49,3 +49,5 @@ mod reference;
 mod releases;
 #[cfg(test)]
 mod removing;
+#[cfg(test)]
+mod sources;

@@ -24,6 +24,8 @@ pub struct Wishes {
     pub grant: Grant,
     /// How often devices are to poll; every five minutes if it is not said.
     pub poll_interval: Option<Duration>,
+    /// How many bytes an artifact may have; 16 GiB if it is not said.
+    pub upload_bytes_max: Option<u64>,
     /// How often devices and applications may speak.
     pub paces: Paces,
     /// Whose word about an address is believed.
@@ -97,6 +99,7 @@ impl TestServer {
             trusted_proxies: wishes.trusted_proxies.clone(),
             audit_heads: None,
             poll_interval: wishes.poll_interval.unwrap_or(Duration::from_secs(300)),
+            upload_bytes_max: wishes.upload_bytes_max.unwrap_or(16 << 30),
             paces: wishes.paces,
             log_format: LogFormat::Human,
             depot: None,

@@ -41,6 +41,10 @@ pub(super) fn wish(
                     ));
                 }
                 *url = without_grant(url);
+            } else {
+                let sources = &draft.context.policy.sources;
+                let checked = sources.check(url);
+                checked.map_err(|why| Rejection::new(Code::Malformed, why))?;
             }
             Ok(Wish::Written)
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use refit_access::matrix::Operation;
-use refit_mqtt::identity::{Application, Applications, Rights, Secret};
+use refit_mqtt::identity::{Application, Applications, Refusal, Rights, Secret};
 use refit_mqtt::present::Present;
 use refit_protocol::device_id::DeviceId;
 use refit_replica::speaker::Wishes;
@@ -18,14 +18,17 @@ use crate::wall;
 pub(crate) struct Tokens(pub(crate) Arc<Access>);
 
 impl Applications for Tokens {
-    fn find(&self, password: Secret<'_>, _: SocketAddr) -> Option<Application> {
-        let credential = Credential::of_token(password.expose())?;
-        let pass = self.0.find(credential)?;
+    fn find(&self, password: Secret<'_>, peer: SocketAddr) -> Result<Option<Application>, Refusal> {
+        let credential = Credential::of_token(password.expose());
+        let tried = self.0.try_token(credential, peer.ip());
+        let Some((pass, credential)) = tried.map_err(|_| Refusal::TooOften)? else {
+            return Ok(None);
+        };
         self.0.note_use(&pass);
-        Some(Application {
+        Ok(Some(Application {
             name: pass.who.name().to_owned(),
             rights: Arc::new(Live::new(Arc::clone(&self.0), credential)),
-        })
+        }))
     }
 }
 

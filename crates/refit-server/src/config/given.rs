@@ -160,6 +160,19 @@ impl Given {
         }
     }
 
+    /// A number of bytes, from a mebibyte to a pebibyte.
+    pub(super) fn bytes(&self) -> Result<u64, Error> {
+        let units = [("MiB", 20), ("GiB", 30), ("TiB", 40)];
+        let read = |(unit, shift): (&str, u32)| {
+            let number: u32 = self.text.strip_suffix(unit)?.trim_end().parse().ok()?;
+            Some(u64::from(number) << shift)
+        };
+        let bytes = units.into_iter().find_map(read);
+        bytes
+            .filter(|bytes| (1 << 20..=1 << 50).contains(bytes))
+            .ok_or_else(|| self.wrong("is no such size", "write it as 512MiB, 16GiB or 2TiB"))
+    }
+
     /// A whole number within bounds.
     pub(super) fn number(&self, min: u32, max: u32) -> Result<NonZeroU32, Error> {
         let number = self.text.parse().ok();

@@ -73,6 +73,12 @@ pub enum Key {
     CaRenewGrace,
     /// `ca-factory`
     CaFactory,
+    /// `software-hosts`
+    SoftwareHosts,
+    /// `software-http`
+    SoftwareHttp,
+    /// `upload-max`
+    UploadMax,
     /// `limits-device-rate`
     LimitsDeviceRate,
     /// `limits-device-burst`
@@ -85,7 +91,7 @@ pub enum Key {
 
 impl Key {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 42] = [
         Self::Data,
         Self::Http,
         Self::Mqtt,
@@ -121,6 +127,9 @@ impl Key {
         Self::CaDeviceLifetime,
         Self::CaRenewGrace,
         Self::CaFactory,
+        Self::SoftwareHosts,
+        Self::SoftwareHttp,
+        Self::UploadMax,
         Self::LimitsDeviceRate,
         Self::LimitsDeviceBurst,
         Self::LimitsApplicationRate,
@@ -165,6 +174,9 @@ impl Key {
             Self::CaDeviceLifetime => "ca-device-lifetime",
             Self::CaRenewGrace => "ca-renew-grace",
             Self::CaFactory => "ca-factory",
+            Self::SoftwareHosts => "software-hosts",
+            Self::SoftwareHttp => "software-http",
+            Self::UploadMax => "upload-max",
             Self::LimitsDeviceRate => "limits-device-rate",
             Self::LimitsDeviceBurst => "limits-device-burst",
             Self::LimitsApplicationRate => "limits-application-rate",

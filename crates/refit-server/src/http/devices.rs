@@ -256,7 +256,7 @@ async fn changed(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SetSoftware {
     /// A release of this server: `name@version`.
-    #[schema(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]*@[A-Za-z0-9_+-][A-Za-z0-9._+-]*$")]
+    #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9_+][A-Za-z0-9._+-]*$")]
     release: Option<String>,
     /// A URL, of this server's depot or of any other store.
     #[serde(rename = "softwareURL")]

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use refit_access::matrix::Operation;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::App;
 use super::ask::Query;
 use super::error::{Kind, Problem};
+use super::{App, gate};
 use crate::health::{self, Check};
 use crate::{metrics, wall};
 
@@ -59,8 +60,21 @@ pub(super) fn checks(app: &App) -> Vec<Check> {
     health::checks(&app.store.health(), *app.stopping.borrow(), certificate)
 }
 
-/// Shows the metrics.
-pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+/// Shows the metrics: without `--dev` to whoever may see how the server is, since they tell a stranger how large the fleet
+/// is and how far its updates are.
+pub(crate) async fn metrics(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if !app.dev {
+        let caller = gate::with_token(&app, &headers).ok_or_else(|| {
+            let detail = "send `Authorization: Bearer` with the token of a viewer: `refit token new --role viewer` makes one";
+            Problem::new(Kind::Unauthenticated, detail).header(header::WWW_AUTHENTICATE, "Bearer")
+        })?;
+        let may = caller.rights.may(Operation::ServerRead, None);
+        let detail = "metrics are for whoever may server:read, as viewers may";
+        may.map_err(|_| Problem::new(Kind::Forbidden, detail))?;
+    }
     let counts = app.readers.read(|reader| reader.counts()).await?;
     let text = metrics::write(&metrics::Figures {
         counts: &counts,
@@ -70,6 +84,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Pro
         grants: &app.granting.figures,
         trust: app.office.figures(wall::now()),
         mqtt: &app.mqtt,
+        tokens_put_off: app.access.tokens_put_off(),
         connected: app.figures.connected.load(Relaxed),
         deltas: app.figures.deltas.load(Relaxed),
         followers: app.limits.followers(),

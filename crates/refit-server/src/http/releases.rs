@@ -4,6 +4,7 @@
 //! removes a release knows that nobody else does, and bytes that no release names are removed again.
 
 mod pretend;
+mod room;
 pub(crate) mod upload;
 
 use std::sync::Arc;
@@ -121,10 +122,10 @@ fn shown(app: &App, release: &Release, among: &[Release]) -> show::Release {
 #[expect(dead_code, reason = "it describes what `Path` reads")]
 pub(crate) struct ReleasePath {
     /// The name of the software.
-    #[param(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
+    #[param(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")]
     name: String,
     /// The version of the release.
-    #[param(pattern = "^[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}$")]
+    #[param(pattern = "^[A-Za-z0-9_+][A-Za-z0-9._+-]{0,63}$")]
     version: String,
 }
 
@@ -236,7 +237,7 @@ async fn forget_unnamed(app: &App, digest: &Digest) {
 
 fn is_name(text: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&text.len())
-        && !text.starts_with('.')
+        && !text.starts_with(['.', '-'])
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
@@ -244,7 +245,7 @@ fn is_name(text: &str) -> bool {
 
 fn is_version(text: &str) -> bool {
     (1..=VERSION_BYTES_MAX).contains(&text.len())
-        && !text.starts_with('.')
+        && !text.starts_with(['.', '-'])
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+'))
@@ -271,6 +272,10 @@ mod tests {
             ("a/b@1", false),
             ("a@1@2", false),
             (".a@1", false),
+            ("-a@1", false),
+            ("--config@1", false),
+            ("a@-1", false),
+            ("a-@1-", true),
             ("a@..", false),
         ] {
             assert_eq!(split_release(text).is_some(), is, "{text}");

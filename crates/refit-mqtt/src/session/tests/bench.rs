@@ -27,7 +27,7 @@ use refit_protocol::time::Timestamp;
 use refit_protocol::topic::Kind;
 use refit_replica::speaker::Speaker;
 
-use crate::identity::{Application, Applications, DevGate, EveryRight, Who};
+use crate::identity::{Application, Applications, DevGate, EveryRight, Refusal, Who};
 use crate::quota::Share;
 use crate::session::{Calls, End, Note, Origin, Session, Terms, greet};
 
@@ -150,11 +150,11 @@ pub(super) fn connect(version: Version, client_id: &str) -> Connect<'_> {
 struct Shop;
 
 impl Applications for Shop {
-    fn find(&self, password: Secret<'_>, _: SocketAddr) -> Option<Application> {
-        (password.expose() == b"secret").then(|| Application {
+    fn find(&self, password: Secret<'_>, _: SocketAddr) -> Result<Option<Application>, Refusal> {
+        Ok((password.expose() == b"secret").then(|| Application {
             name: "shop".into(),
             rights: Arc::new(EveryRight),
-        })
+        }))
     }
 }
 

@@ -23,6 +23,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::pretend::would_add;
+use super::room;
 use super::{
     NAME_BYTES_MAX, VERSION_BYTES_MAX, exists, forget_unnamed, is_name, is_version, no_such, shown,
 };
@@ -49,10 +50,10 @@ const DISCARD_MAX: Duration = Duration::from_secs(30);
 #[into_params(parameter_in = Query)]
 pub(crate) struct Upload {
     /// The name of the software.
-    #[param(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
+    #[param(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")]
     pub(super) name: String,
     /// The version of the release.
-    #[param(pattern = "^[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}$")]
+    #[param(pattern = "^[A-Za-z0-9_+][A-Za-z0-9._+-]{0,63}$")]
     pub(super) version: String,
     /// `file` (the default), or `tree` for a zstd-compressed pax archive of a directory.
     #[param(pattern = "^(file|tree)$")]
@@ -61,7 +62,7 @@ pub(crate) struct Upload {
     #[param(max_length = 1024)]
     pub(super) note: Option<String>,
     /// The version that it comes right after, where its own version does not say.
-    #[param(pattern = "^[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}$")]
+    #[param(pattern = "^[A-Za-z0-9_+][A-Za-z0-9._+-]{0,63}$")]
     pub(super) after: Option<String>,
     /// Whether to keep nothing, and to answer what would be recorded.
     #[serde(default, rename = "dryRun")]
@@ -90,7 +91,10 @@ pub(crate) async fn add(
     body: Body,
 ) -> Result<Response, Problem> {
     let upload = upload.checked()?;
-    let expected = expected(&headers)?;
+    let expected = Expected {
+        length_max: room::length_max(&app, &headers)?,
+        ..expected(&headers)?
+    };
     let _turn = app.limits.uploads.try_acquire().map_err(|_| {
         Problem::new(
             Kind::TooMany,
@@ -121,7 +125,7 @@ impl Upload {
                 "name",
                 Malformed,
                 format!(
-                    "{:?} is not a name: use 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 . _ -",
+                    "{:?} is not a name: use 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 . _ -, and neither . nor - at its beginning",
                     self.name
                 ),
             );
@@ -135,7 +139,7 @@ impl Upload {
                     name,
                     Malformed,
                     format!(
-                        "{version:?} is not a version: use 1 to {VERSION_BYTES_MAX} of A-Z a-z 0-9 . _ - +"
+                        "{version:?} is not a version: use 1 to {VERSION_BYTES_MAX} of A-Z a-z 0-9 . _ - +, and neither . nor - at its beginning"
                     ),
                 );
             }
@@ -293,7 +297,7 @@ fn written(
 pub(super) fn of_intake(error: intake::Error) -> Problem {
     let message = error.to_string();
     match error {
-        intake::Error::TooLong { .. } => Problem::new(Kind::TooLarge, message),
+        intake::Error::TooLong { max } => room::too_long(max),
         intake::Error::LengthDiffers { .. } => Problem::new(Kind::BadBody, message),
         intake::Error::DigestDiffers { .. } => Problem::new(Kind::DigestDiffers, message),
         intake::Error::Full(_) => Problem::full(),
