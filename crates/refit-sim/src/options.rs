@@ -1,5 +1,6 @@
 //! What a seed decides before anything happens: how many devices, which faults how often, which configuration.
 
+use refit_protocol::software_source::Sources;
 use refit_replica::input::Policy;
 
 use crate::chance::Chance;
@@ -141,6 +142,7 @@ fn policy(chance: &mut Chance) -> Policy {
         resends_max: chance.between(1, 10) as u8,
         failures_max: chance.between(1, 3) as u8,
         certificates: true,
+        sources: Sources::open(),
     }
 }
 
