@@ -7,7 +7,7 @@ use refit_testkit::server::Wishes;
 use serde_json::{Value, json};
 
 use crate::access::made;
-use crate::asking::{add_release, ask, ask_with, set_release};
+use crate::asking::{add_release, ask, ask_with, get, set_release};
 
 /// A stream that is being followed.
 pub(crate) struct Stream {
@@ -122,6 +122,31 @@ fn one_device_can_be_followed_alone() {
         .is(200);
     }
     assert_eq!(stream.next().unwrap()["deviceID"], "lamp-8");
+}
+
+#[test]
+fn some_types_can_be_followed_alone() {
+    let server = TestServer::start();
+    let mut stream = Stream::open(&server, "?types=release.added,job.changed", None);
+    desire(&server, "lamp-7");
+    add_release(&server, "2.0.0", b"new");
+    set_release(&server, "lamp-7", "firmware@2.0.0");
+    assert_eq!(stream.next().unwrap()["type"], "release.added");
+    assert_eq!(stream.next().unwrap()["type"], "job.changed");
+    for (types, wrong, near) in [
+        ("job.change", "job.change", "did you mean job.changed?"),
+        ("release.added,x", "x", "there are device.state, "),
+        ("", "", "there are device.state, "),
+    ] {
+        let refused = get(&server, &format!("/api/v1/events?types={types}"));
+        let problem = refused.is_problem(400, "bad_query");
+        assert_eq!(problem["errors"][0]["parameter"], "types");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            detail.contains(&format!("{wrong:?}")) && detail.contains(near),
+            "{detail}"
+        );
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use ureq::http::request::Builder;
 use ureq::http::{Method, Request, Response};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{AsSendBody, Body, SendBody};
@@ -18,6 +19,13 @@ const ANSWER_MAX: Duration = Duration::from_secs(60);
 
 /// The longest answer that is read into memory, in bytes.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
+
+/// How long to wait before a request that was cut is sent again: as often as there are pauses.
+const AGAIN_PAUSES: [Duration; 3] = [
+    Duration::from_millis(100),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
 
 /// A server, and the right to use it.
 pub(crate) struct Client {
@@ -55,7 +63,7 @@ impl Client {
 
     /// Reads a document.
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
-        self.json(Method::GET, path, &[], ())
+        self.json(Method::GET, path, &[], "")
     }
 
     /// Reads a list to its end, page by page.
@@ -90,9 +98,9 @@ impl Client {
         match body {
             Some(body) => {
                 let headers = [("content-type", "application/json".to_owned())];
-                self.json(method, path, &headers, body.to_string())
+                self.json(method, path, &headers, &body.to_string())
             }
-            None => self.json(method, path, &[], ()),
+            None => self.json(method, path, &[], ""),
         }
     }
 
@@ -106,17 +114,17 @@ impl Client {
     ) -> Result<Value, Failure> {
         let mut headers = vec![("content-type", "application/json".to_owned())];
         headers.push(if_match(version));
-        self.json(method, path, &headers, wish.to_string())
+        self.json(method, path, &headers, &wish.to_string())
     }
 
     /// Does something with a device; only with a record of this version, if one is given.
     pub(crate) fn operate(&self, path: &str, version: Option<u64>) -> Result<Value, Failure> {
-        self.json(Method::POST, path, &[if_match(version)], ())
+        self.json(Method::POST, path, &[if_match(version)], "")
     }
 
     /// Removes something; only with a record of this version, if one is given.
     pub(crate) fn remove(&self, path: &str, version: Option<u64>) -> Result<Value, Failure> {
-        self.json(Method::DELETE, path, &[if_match(version)], ())
+        self.json(Method::DELETE, path, &[if_match(version)], "")
     }
 
     /// Sends an artifact of this length and digest; tells also whether it was new.
@@ -172,15 +180,59 @@ impl Client {
         Ok(response.into_body().into_reader())
     }
 
+    /// Asks, and reads the document that answers. A change carries a key of its own: when the connection is cut it is
+    /// sent again under that, and is done once all the same.
     fn json(
         &self,
         method: Method,
         path: &str,
         headers: &[(&'static str, String)],
-        body: impl AsSendBody,
+        body: &str,
     ) -> Result<Value, Failure> {
-        let response = self.call(method, path, headers, body)?;
-        self.read(response)
+        let mut headers = headers.to_vec();
+        if method != Method::GET {
+            headers.push(("idempotency-key", format!("{:032x}", fastrand::u128(..))));
+        }
+        let mut pauses = AGAIN_PAUSES.into_iter();
+        loop {
+            let answer = self.once(method.clone(), path, &headers, body);
+            let is_undecided = match &answer {
+                Err(error) => is_cut(error),
+                Ok((409, content)) => is_under_way(content),
+                Ok(_) => false,
+            };
+            match (pauses.next().filter(|_| is_undecided), answer) {
+                (Some(pause), _) => std::thread::sleep(pause),
+                (None, Ok((status, content))) => return self.understood(status, &content),
+                (None, Err(error)) => return Err(self.unreachable(&error)),
+            }
+        }
+    }
+
+    fn once(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, String)],
+        body: &str,
+    ) -> Result<(u16, Vec<u8>), ureq::Error> {
+        let request = self.request(method, path, headers);
+        let response = match body {
+            "" => self.agent.run(request.body(())?)?,
+            body => self.agent.run(request.body(body)?)?,
+        };
+        contents(response)
+    }
+
+    fn request(&self, method: Method, path: &str, headers: &[(&'static str, String)]) -> Builder {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.found.server))
+            .header("authorization", format!("Bearer {}", self.found.token));
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        request
     }
 
     fn call(
@@ -190,13 +242,7 @@ impl Client {
         headers: &[(&'static str, String)],
         body: impl AsSendBody,
     ) -> Result<Response<Body>, Failure> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.found.server))
-            .header("authorization", format!("Bearer {}", self.found.token));
-        for (name, value) in headers {
-            request = request.header(*name, value);
-        }
+        let request = self.request(method, path, headers);
         let request = request.body(body).map_err(|error| {
             Failure::new(Kind::Usage, "the request cannot be written").because(&error)
         })?;
@@ -205,20 +251,19 @@ impl Client {
             .map_err(|error| self.unreachable(&error))
     }
 
-    fn read(&self, mut response: Response<Body>) -> Result<Value, Failure> {
-        if !response.status().is_success() {
-            return Err(self.refused(response));
+    fn read(&self, response: Response<Body>) -> Result<Value, Failure> {
+        let (status, content) = contents(response).map_err(|error| self.unreachable(&error))?;
+        self.understood(status, &content)
+    }
+
+    fn understood(&self, status: u16, content: &[u8]) -> Result<Value, Failure> {
+        if !(200..300).contains(&status) {
+            return Err(self.problem(status, content));
         }
-        let text = response
-            .body_mut()
-            .with_config()
-            .limit(ANSWER_BYTES_MAX)
-            .read_to_vec();
-        let text = text.map_err(|error| self.unreachable(&error))?;
-        if text.is_empty() {
+        if content.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&text).map_err(|error| {
+        serde_json::from_slice(content).map_err(|error| {
             Failure::new(
                 Kind::Error,
                 format!(
@@ -241,8 +286,13 @@ impl Client {
             .next("is it running? start it with `refit serve --dev`, or name another with --server")
     }
 
-    fn refused(&self, mut response: Response<Body>) -> Failure {
+    fn refused(&self, response: Response<Body>) -> Failure {
         let status = response.status().as_u16();
+        let (_, content) = contents(response).unwrap_or_default();
+        self.problem(status, &content)
+    }
+
+    fn problem(&self, status: u16, content: &[u8]) -> Failure {
         let kind = match status {
             400 | 413 | 415 => Kind::Usage,
             401 | 403 => Kind::Refused,
@@ -251,13 +301,7 @@ impl Client {
             422 => Kind::Refused,
             _ => Kind::Error,
         };
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(ANSWER_BYTES_MAX)
-            .read_to_vec()
-            .unwrap_or_default();
-        let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let problem: Value = serde_json::from_slice(content).unwrap_or_default();
         let of = |name: &str| problem.get(name).and_then(Value::as_str).map(str::to_owned);
         let kind = match of("code").as_deref() {
             // What is missing is named in the body, not in the path.
@@ -281,6 +325,34 @@ impl Client {
         // Only what the server did wrong is worth looking up in its log.
         failure.request(of("instance").filter(|_| status == 500))
     }
+}
+
+/// Reads an answer to its end.
+fn contents(mut response: Response<Body>) -> Result<(u16, Vec<u8>), ureq::Error> {
+    let content = response
+        .body_mut()
+        .with_config()
+        .limit(ANSWER_BYTES_MAX)
+        .read_to_vec()?;
+    Ok((response.status().as_u16(), content))
+}
+
+/// Tells whether a connection was there and ended before its answer did: nobody knows then what became of the request.
+fn is_cut(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    match error {
+        ureq::Error::Io(error) => matches!(
+            error.kind(),
+            BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
+        ),
+        _ => false,
+    }
+}
+
+/// Tells whether the request that was cut is still being done.
+fn is_under_way(content: &[u8]) -> bool {
+    let problem: Value = serde_json::from_slice(content).unwrap_or_default();
+    problem["code"] == "idempotency_key_in_use"
 }
 
 /// Trusts these certificates (PEM) and no others.
@@ -381,5 +453,74 @@ mod tests {
     fn what_means_something_in_a_url_is_encoded() {
         assert_eq!(encoded("a-1.0_~"), "a-1.0_~");
         assert_eq!(encoded("1.0+b /?#ä"), "1.0%2Bb%20%2F%3F%23%C3%A4");
+    }
+
+    /// Hears a request, head and body, and answers so; with nothing, hangs up.
+    fn hear(listener: &std::net::TcpListener, answer: &str) -> String {
+        use std::io::{BufRead, Write};
+        let mut stream = listener.accept().unwrap().0;
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let (mut heard, mut length) = (String::new(), 0);
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.trim().parse().unwrap();
+            }
+            heard.push_str(&line);
+            if line == "\r\n" {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        stream.write_all(answer.as_bytes()).unwrap();
+        heard + &String::from_utf8(body).unwrap()
+    }
+
+    #[test]
+    fn a_change_that_is_cut_is_sent_again_under_its_key() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        let close = "connection: close\r\ncontent-length: ";
+        let under_way = r#"{"code":"idempotency_key_in_use"}"#;
+        let answers = [
+            String::new(),
+            format!("HTTP/1.1 200 OK\r\n{close}9\r\n\r\n{{"),
+            format!(
+                "HTTP/1.1 409 Conflict\r\n{close}{}\r\n\r\n{under_way}",
+                under_way.len()
+            ),
+            format!("HTTP/1.1 200 OK\r\n{close}7\r\n\r\n{{\"a\":1}}"),
+        ];
+        let heard = std::thread::spawn(move || answers.map(|answer| hear(&listener, &answer)));
+        let found = Found {
+            server,
+            token: "t".into(),
+            roots: None,
+            data: None,
+        };
+        let client = Client::new(found).unwrap();
+        let body = serde_json::json!({ "b": 2 });
+        let answer = client.send(Method::POST, "/c", Some(&body)).unwrap();
+        assert_eq!(answer, serde_json::json!({ "a": 1 }));
+        let heard = heard.join().unwrap();
+        assert!(heard[0].contains("idempotency-key: ") && heard[0].ends_with(r#"{"b":2}"#));
+        assert!(heard.iter().all(|request| *request == heard[0]));
+    }
+
+    #[test]
+    fn whoever_is_not_there_is_not_asked_again() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let found = Found {
+            server,
+            token: "t".into(),
+            roots: None,
+            data: None,
+        };
+        let failure = Client::new(found).unwrap().get("/c").unwrap_err();
+        assert_eq!(failure.kind, Kind::Error);
     }
 }

@@ -44,12 +44,14 @@ impl<'a> Stream<'a> {
     pub(crate) fn open(
         client: &'a Client,
         device: Option<&str>,
+        types: &[String],
         deadline: Option<Instant>,
     ) -> Result<Self, Failure> {
-        let path = match device {
-            Some(device) => format!("/api/v1/events?device={}", encoded(device)),
-            None => "/api/v1/events".into(),
-        };
+        let device = device.map(|device| format!("device={}", encoded(device)));
+        let types = (!types.is_empty()).then(|| format!("types={}", encoded(&types.join(","))));
+        let query: Vec<String> = device.into_iter().chain(types).collect();
+        let path = format!("/api/v1/events?{}", query.join("&"));
+        let path = path.trim_end_matches('?').to_owned();
         let lines = lines(client, &path, None)?;
         Ok(Self {
             client,

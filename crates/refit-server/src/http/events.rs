@@ -26,10 +26,11 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::App;
 use super::ask::{self, Query};
-use super::error::{Kind, Problem};
+use super::error::{FieldCode, Kind, Problem};
 use super::show::{self, Job};
 use crate::access::Live;
 use crate::caller::Caller;
+use crate::suggest;
 use crate::wall::{self, rfc3339};
 
 /// How often a comment is sent when nothing happens, so that both ends know that the other is there.
@@ -48,8 +49,70 @@ const EXPIRY_LOOK_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Which {
     /// Only those of this device.
     device: Option<String>,
+    /// Only those of these types, with commas between: `job.changed,device.state`.
+    types: Option<String>,
     /// The ID of the last event that was seen; the same as the header `Last-Event-ID`.
     after: Option<String>,
+}
+
+/// The types that there are.
+const TYPES: [&str; 18] = [
+    "device.state",
+    "device.reverted",
+    "device.lateSuccess",
+    "device.enrolled",
+    "device.renewed",
+    "device.cloned",
+    "device.revoked",
+    "device.retired",
+    "device.keyAllowed",
+    "device.removed",
+    "job.changed",
+    "grant.minted",
+    "grant.withheld",
+    "grant.used",
+    "grant.refused",
+    "release.added",
+    "release.removed",
+    "clock.jumped",
+];
+
+/// Which events a follower is brought, of those that it may see. A selector of devices belongs here as well.
+#[derive(Debug)]
+struct Wanted {
+    device: Option<DeviceId>,
+    /// `None`: all.
+    types: Option<Vec<&'static str>>,
+}
+
+impl Wanted {
+    fn read(device: Option<&str>, types: Option<&str>) -> Result<Self, Problem> {
+        Ok(Self {
+            device: device.map(ask::device).transpose()?,
+            types: types.map(types_of).transpose()?,
+        })
+    }
+
+    fn has(&self, event: &events::Event) -> bool {
+        let is_device = self.device.is_none() || event.device == self.device;
+        let is_type = self.types.as_ref();
+        is_device && is_type.is_none_or(|types| types.contains(&kind_of(&event.kind)))
+    }
+}
+
+fn types_of(text: &str) -> Result<Vec<&'static str>, Problem> {
+    let read = |name: &str| {
+        let known = TYPES.into_iter().find(|known| *known == name);
+        known.ok_or_else(|| {
+            let hint = suggest::nearest(name, TYPES.into_iter());
+            let hint = hint.map_or_else(String::new, |near| format!(": did you mean {near}?"));
+            let all = TYPES.join(", ");
+            let detail = format!("{name:?} is no type of event{hint}; there are {all}");
+            Problem::of_parameter("types", FieldCode::NotOneOf, detail)
+                .with("types", TYPES.to_vec())
+        })
+    };
+    text.split(',').map(read).collect()
 }
 
 /// Follows what happens, from now on, or from behind the last event that was seen.
@@ -65,8 +128,8 @@ pub(crate) async fn follow(
     Query(which): Query<Which>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let device = which.device.as_deref().map(ask::device).transpose()?;
-    if let Some(device) = &device {
+    let wanted = Wanted::read(which.device.as_deref(), which.types.as_deref())?;
+    if let Some(device) = &wanted.device {
         caller.may(Operation::EventRead, Some(device))?;
     }
     let header = headers
@@ -85,7 +148,7 @@ pub(crate) async fn follow(
         watch: Watch::of(&app, caller),
         taken: VecDeque::new(),
         app,
-        device,
+        wanted,
         after,
         began: false,
         permit,
@@ -130,7 +193,7 @@ fn id_of(app: &App, number: u64) -> String {
 /// One who follows.
 struct Follower {
     app: Arc<App>,
-    device: Option<DeviceId>,
+    wanted: Wanted,
     after: u64,
     began: bool,
     taken: VecDeque<Arc<events::Event>>,
@@ -158,8 +221,7 @@ async fn next(mut follower: Box<Follower>) -> Next {
             return None;
         }
         if let Some(event) = follower.taken.pop_front() {
-            let is_other = follower.device.is_some() && event.device != follower.device;
-            if is_other || !follower.watch.sees(&event) {
+            if !follower.wanted.has(&event) || !follower.watch.sees(&event) {
                 continue;
             }
             return Some((Ok(written(&follower.app, &event)), follower));
@@ -252,7 +314,7 @@ impl Watch {
 }
 
 fn written(app: &App, event: &events::Event) -> Event {
-    let (kind, data) = told(app, event);
+    let (kind, data) = (kind_of(&event.kind), told(app, event));
     let id = id_of(app, event.number);
     let mut document = json!({ "id": id, "at": rfc3339(event.at), "type": kind });
     if let Some(device) = &event.device {
@@ -267,49 +329,55 @@ fn written(app: &App, event: &events::Event) -> Event {
         .data(document.to_string())
 }
 
-/// Returns the type of an event, and what only this type has.
-fn told(app: &App, event: &events::Event) -> (&'static str, Value) {
-    let device = event.device.as_ref().map_or("", |device| device.as_str());
-    match &event.kind {
-        EventKind::StateChanged { version } => ("device.state", json!({ "version": version })),
-        EventKind::Job(entry) => {
-            let job = Job::of(device, JobEntry::clone(entry), &app.releases);
-            ("job.changed", json!({ "job": job }))
-        }
-        EventKind::Reverted(job) => ("device.reverted", json!({ "jobID": job.as_str() })),
-        EventKind::LateSuccess(job) => ("device.lateSuccess", json!({ "jobID": job.as_str() })),
-        EventKind::ClockJumped { milliseconds } => {
-            ("clock.jumped", json!({ "milliseconds": milliseconds }))
-        }
-        EventKind::Grant(grant) => grant_told(grant),
-        EventKind::Identity(act) => (
-            match act {
-                IdentityAct::Enrolled => "device.enrolled",
-                IdentityAct::Renewed => "device.renewed",
-                IdentityAct::Cloned => "device.cloned",
-                IdentityAct::Revoked => "device.revoked",
-                IdentityAct::Retired => "device.retired",
-                IdentityAct::KeyAllowed => "device.keyAllowed",
-                IdentityAct::Removed => "device.removed",
-            },
-            json!({}),
-        ),
-        EventKind::ReleaseAdded { name, version } => {
-            ("release.added", json!({ "name": name, "version": version }))
-        }
-        EventKind::ReleaseRemoved { name, version } => (
-            "release.removed",
-            json!({ "name": name, "version": version }),
-        ),
+const fn kind_of(kind: &EventKind) -> &'static str {
+    match kind {
+        EventKind::StateChanged { .. } => "device.state",
+        EventKind::Job(_) => "job.changed",
+        EventKind::Reverted(_) => "device.reverted",
+        EventKind::LateSuccess(_) => "device.lateSuccess",
+        EventKind::ClockJumped { .. } => "clock.jumped",
+        EventKind::Grant(grant) => match grant.act {
+            GrantAct::Minted => "grant.minted",
+            GrantAct::Withheld(_) => "grant.withheld",
+            GrantAct::Used => "grant.used",
+            GrantAct::Refused(_) => "grant.refused",
+        },
+        EventKind::Identity(act) => match act {
+            IdentityAct::Enrolled => "device.enrolled",
+            IdentityAct::Renewed => "device.renewed",
+            IdentityAct::Cloned => "device.cloned",
+            IdentityAct::Revoked => "device.revoked",
+            IdentityAct::Retired => "device.retired",
+            IdentityAct::KeyAllowed => "device.keyAllowed",
+            IdentityAct::Removed => "device.removed",
+        },
+        EventKind::ReleaseAdded { .. } => "release.added",
+        EventKind::ReleaseRemoved { .. } => "release.removed",
     }
 }
 
-fn grant_told(grant: &GrantEvent) -> (&'static str, Value) {
-    let (kind, reason) = match grant.act {
-        GrantAct::Minted => ("grant.minted", None),
-        GrantAct::Withheld(reason) => ("grant.withheld", Some(reason)),
-        GrantAct::Used => ("grant.used", None),
-        GrantAct::Refused(reason) => ("grant.refused", Some(reason)),
+/// Returns what only events of this type have.
+fn told(app: &App, event: &events::Event) -> Value {
+    let device = event.device.as_ref().map_or("", |device| device.as_str());
+    match &event.kind {
+        EventKind::StateChanged { version } => json!({ "version": version }),
+        EventKind::Job(entry) => {
+            json!({ "job": Job::of(device, JobEntry::clone(entry), &app.releases) })
+        }
+        EventKind::Reverted(job) | EventKind::LateSuccess(job) => json!({ "jobID": job.as_str() }),
+        EventKind::ClockJumped { milliseconds } => json!({ "milliseconds": milliseconds }),
+        EventKind::Grant(grant) => grant_told(grant),
+        EventKind::Identity(_) => json!({}),
+        EventKind::ReleaseAdded { name, version } | EventKind::ReleaseRemoved { name, version } => {
+            json!({ "name": name, "version": version })
+        }
+    }
+}
+
+fn grant_told(grant: &GrantEvent) -> Value {
+    let reason = match grant.act {
+        GrantAct::Minted | GrantAct::Used => None,
+        GrantAct::Withheld(reason) | GrantAct::Refused(reason) => Some(reason),
     };
     let mut data = json!({});
     for (name, value) in [
@@ -322,5 +390,28 @@ fn grant_told(grant: &GrantEvent) -> (&'static str, Value) {
             data[name] = value.into();
         }
     }
-    (kind, data)
+    data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_taken_as_it_is_told() {
+        for kind in [
+            EventKind::StateChanged { version: 1 },
+            EventKind::ClockJumped { milliseconds: -5 },
+            EventKind::Identity(IdentityAct::KeyAllowed),
+            EventKind::ReleaseRemoved {
+                name: "a".into(),
+                version: "1".into(),
+            },
+        ] {
+            let name = kind_of(&kind);
+            assert_eq!(types_of(name).unwrap(), [name]);
+        }
+        let twice: std::collections::HashSet<_> = TYPES.into_iter().collect();
+        assert_eq!(twice.len(), TYPES.len());
+    }
 }

@@ -16,11 +16,14 @@ pub(crate) struct Arguments {
     /// Only those of this device
     #[arg(long, value_name = "ID", value_parser = super::device_id)]
     device: Option<String>,
+    /// Only those of these types, like job.changed,device.state
+    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
+    types: Vec<String>,
 }
 
 /// Follows until it is interrupted.
 pub(crate) fn run(arguments: &Arguments, client: &Client, output: Output) -> Result<(), Failure> {
-    let mut stream = Stream::open(client, arguments.device.as_deref(), None)?;
+    let mut stream = Stream::open(client, arguments.device.as_deref(), &arguments.types, None)?;
     loop {
         match stream.next(Duration::from_secs(3600))? {
             Brought::Event(event) => output.item(&event, || line(&event))?,

@@ -34,7 +34,7 @@ impl Arguments {
         let deadline = self
             .timeout
             .and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut stream = Stream::open(client, Some(&self.id.id), deadline)?;
+        let mut stream = Stream::open(client, Some(&self.id.id), &[], deadline)?;
         let mut said = String::new();
         loop {
             let device = client.get(&self.id.path())?;
