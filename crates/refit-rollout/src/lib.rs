@@ -25,6 +25,7 @@ pub mod admit;
 pub mod budget;
 pub mod check;
 pub mod cluster;
+pub mod gate;
 pub mod measure;
 pub mod outage;
 pub mod pace;

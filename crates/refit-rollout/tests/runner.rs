@@ -1,7 +1,13 @@
-//! What holds of plans and rollouts, whatever happens.
+//! What holds of plans and rollouts, whatever happens. `gate.rs` simulates the health gate.
+#![expect(
+    clippy::unwrap_used,
+    reason = "tests say what must hold in the shortest way"
+)]
 
+mod chance;
 mod documents;
 mod false_pauses;
 mod fleet;
+mod gate;
 mod operators;
 mod running;
