@@ -1,4 +1,5 @@
-//! What holds of plans and rollouts, whatever happens. `gate.rs` simulates the health gate.
+//! What holds of plans and rollouts, whatever happens. `gate.rs` simulates the health gate, `window.rs` walks
+//! through changes of the clock.
 #![expect(
     clippy::unwrap_used,
     reason = "tests say what must hold in the shortest way"
@@ -11,3 +12,4 @@ mod fleet;
 mod gate;
 mod operators;
 mod running;
+mod window;
