@@ -67,11 +67,16 @@ impl Change {
                 (action, keys)
             }
             Input::Cancel => (Operation::JobCancel, Vec::new()),
-            Input::Hold(_) => (Operation::DeviceHold, Vec::new()),
+            Input::Hold(_) | Input::Pin(_) => (Operation::DeviceHold, Vec::new()),
             Input::Retry => (Operation::JobRetry, Vec::new()),
             Input::Remove => (Operation::DeviceRemove, Vec::new()),
             Input::At(_, input) => return Self::of(input, record),
-            Input::Ask { .. } | Input::Subscribed | Input::Detached | Input::Due => return None,
+            Input::Ask { .. }
+            | Input::Subscribed
+            | Input::Detached
+            | Input::Due
+            | Input::Assign(_)
+            | Input::Fold => return None,
         };
         Some(Self {
             before: shown(action, &keys, record),

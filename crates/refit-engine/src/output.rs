@@ -8,7 +8,7 @@ use refit_protocol::job::JobId;
 use refit_protocol::rejection::Code;
 use refit_protocol::reply::{Accepted, Rejected};
 use refit_replica::delta::{Due, due};
-use refit_replica::effect::Event;
+use refit_replica::effect::{Assigned, Event};
 use refit_replica::record::{JobEntry, Record};
 use refit_store::reader::Wanted;
 use refit_store::store::Operation;
@@ -99,6 +99,8 @@ pub enum Reply {
     Shown(Vec<u8>),
     /// There is no record to show.
     NotShown(Rejected),
+    /// What became of a rollout's assignment.
+    Assigned(Assigned),
     /// What an operator wanted is done.
     Done,
 }
@@ -108,7 +110,7 @@ impl Reply {
     pub const fn refused(&self) -> Option<Code> {
         match self {
             Self::Rejected(rejected) | Self::NotShown(rejected) => Some(rejected.rejection.code),
-            Self::Accepted(_) | Self::Shown(_) | Self::Done => None,
+            Self::Accepted(_) | Self::Shown(_) | Self::Assigned(_) | Self::Done => None,
         }
     }
 }

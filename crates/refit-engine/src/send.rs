@@ -113,7 +113,10 @@ impl Speech {
                 self.tell_watchers(&hearers, Kind::GetAccepted, false, &payload);
             }
             Reply::NotShown(rejected) => self.not_shown(&hearers, reply, rejected),
-            Reply::Done => hearers.give_receipt(reply, &Payload::new(|| b"{}".to_vec())),
+            // Nobody who speaks from outside assigns.
+            Reply::Assigned(_) | Reply::Done => {
+                hearers.give_receipt(reply, &Payload::new(|| b"{}".to_vec()))
+            }
         }
     }
 

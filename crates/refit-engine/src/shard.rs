@@ -16,6 +16,7 @@ use refit_protocol::device_id::DeviceId;
 use refit_protocol::time::{Monotonic, Now};
 use refit_replica::delta::{Due, due};
 use refit_replica::input::{Catalog, Context, Input, Policy};
+use refit_replica::marks::Unmarked;
 use refit_store::store::Stored;
 
 pub use self::happening::{Broken, From, Happening, What};
@@ -233,6 +234,7 @@ impl<P: Clone + PartialEq> Shard<P> {
                 reachable: live.reachable,
                 policy: &settings.policy,
                 catalog: world.catalog,
+                marks: &Unmarked,
                 random: world.random,
             };
             let room = settings.unknown_devices_join && *known < settings.devices_max;

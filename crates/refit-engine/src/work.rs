@@ -10,7 +10,7 @@ use refit_protocol::device_id::DeviceId;
 use refit_protocol::rejection::{Code, Rejection};
 use refit_protocol::time::Timestamp;
 use refit_replica::decide::decide;
-use refit_replica::effect::Answer;
+use refit_replica::effect::{Answer, Event};
 use refit_replica::input::{Context, Input};
 use refit_replica::record::{JobEntry, Record};
 use refit_replica::speaker::Speaker;
@@ -90,6 +90,8 @@ pub(crate) struct Work<P> {
     decided: Vec<Task<P>>,
     /// The jobs that changed, as they are now.
     jobs: Vec<JobEntry>,
+    /// What came after the end of jobs.
+    events: Vec<Event>,
     /// What the audit log says of it.
     audit: Vec<Entry>,
     /// Whether the record in hand is another one than the stored.
@@ -113,6 +115,7 @@ impl<P> Default for Work<P> {
             before: None,
             decided: Vec::new(),
             jobs: Vec::new(),
+            events: Vec::new(),
             audit: Vec::new(),
             dirty: false,
             in_flight: false,
@@ -169,6 +172,7 @@ impl<P: Clone + PartialEq> Work<P> {
             self.jobs.retain(|known| known.id != entry.id);
             self.jobs.push(entry.clone());
         }
+        self.events.extend(decision.events.iter().cloned());
         let held = Held::of(decision, &loaded.record, context.now.wall, hash);
         self.hold(task, held);
     }
@@ -202,6 +206,8 @@ impl<P: Clone + PartialEq> Work<P> {
             from: guard,
             record,
             jobs: std::mem::take(&mut self.jobs),
+            events: std::mem::take(&mut self.events),
+            rollout: None,
             audit: std::mem::take(&mut self.audit),
             seen: self.spoke.then_some(at),
             at,
@@ -232,6 +238,7 @@ impl<P: Clone + PartialEq> Work<P> {
         self.loaded = None;
         self.held.clear();
         self.jobs.clear();
+        self.events.clear();
         self.audit.clear();
         for task in self.decided.drain(..).rev() {
             self.waiting.push_front(task);

@@ -241,6 +241,7 @@ fn answer(to: &From<u32>, reply: &Reply) -> String {
         }
         Reply::Shown(_) => format!("{peer}: shown"),
         Reply::NotShown(_) => format!("{peer}: not shown"),
+        Reply::Assigned(assigned) => format!("{peer}: {assigned:?}"),
         Reply::Done => format!("{peer}: done"),
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod acknowledge;
 mod ask;
+mod assign;
 mod desire;
 mod due;
 mod report;
@@ -15,6 +16,7 @@ use crate::delta;
 use crate::effect::{Answer, Decision};
 use crate::input::{Context, Input};
 use crate::job;
+use crate::marks;
 use crate::record::{JobEntry, Record};
 use crate::speaker::Speaker;
 use crate::watch::Watch;
@@ -34,6 +36,7 @@ pub fn decide(
         context,
         decision: Decision::default(),
     };
+    marks::fold(&mut draft);
     take(&mut draft, input);
     draft.close()
 }
@@ -47,7 +50,13 @@ fn take(draft: &mut Draft<'_, '_>, input: Input) {
         Input::Due => due::due(draft),
         Input::Cancel => cancel(draft),
         Input::Hold(held) => hold(draft, held),
-        Input::Retry => desire::retry(draft),
+        Input::Retry => match draft.context.marks.is_frozen() {
+            true => refuse(draft, desire::frozen()),
+            false => desire::retry(draft),
+        },
+        Input::Pin(pinned) => pin(draft, pinned),
+        Input::Assign(assign) => assign::assign(draft, &assign),
+        Input::Fold => due::told_again(draft),
         Input::Remove => remove(draft),
         Input::At(version, input) => match update::version_is(draft.record, Some(version)) {
             Ok(()) => take(draft, *input),
@@ -106,6 +115,11 @@ fn hold(draft: &mut Draft<'_, '_>, held: bool) {
     }
 }
 
+fn pin(draft: &mut Draft<'_, '_>, pinned: bool) {
+    draft.decision.changed |= draft.record.pinned != pinned;
+    draft.record.pinned = pinned;
+}
+
 /// A decision in the making.
 pub(crate) struct Draft<'r, 'c> {
     pub(crate) record: &'r mut Record,
@@ -141,7 +155,8 @@ impl Draft<'_, '_> {
 
     fn close(mut self) -> Decision {
         if self.decision.delta {
-            if delta::due(self.record).is_some_and(|due| due.job.is_some()) {
+            let due = delta::due_under(self.record, self.context.marks);
+            if due.is_some_and(|due| due.job.is_some()) {
                 job::send(&mut self);
             }
             self.watch.delta_leaves(self.record, self.context);

@@ -7,6 +7,7 @@ use alloc::string::String;
 use refit_protocol::diff::{SOFTWARE_URL, difference};
 use serde_json::{Map, Value};
 
+use crate::marks::{Marks, Unmarked, is_aborted};
 use crate::record::{Job, Record};
 
 /// What a device is due.
@@ -18,15 +19,22 @@ pub struct Due<'a> {
     pub job: Option<&'a Job>,
 }
 
-/// Returns what the device is due, or `None` if it has all that it should and may have.
+/// Returns what the device is due, or `None` if it has all that it should and may have; no mark stands.
 pub fn due(record: &Record) -> Option<Due<'_>> {
+    due_under(record, &Unmarked)
+}
+
+/// Returns what the device is due while these marks stand. Whoever writes a delta asks this at that moment: an abort
+/// may have been committed since the decision (design §9.2).
+pub fn due_under<'a>(record: &'a Record, marks: &dyn Marks) -> Option<Due<'a>> {
     if record.desired.is_empty() {
         return None;
     }
     let mut state = difference(&record.desired, &record.reported);
     let mut job = None;
     if state.contains_key(SOFTWARE_URL) {
-        job = record.job.as_ref().filter(|_| !record.held);
+        let kept_back = record.held || marks.is_frozen() || is_aborted(record, marks);
+        job = record.job.as_ref().filter(|_| !kept_back);
         if job.is_none() {
             state.remove(SOFTWARE_URL);
         }

@@ -5,6 +5,7 @@ use refit_protocol::job::JobId;
 use refit_protocol::reply::{Accepted, Rejected};
 
 use crate::record::JobEntry;
+use crate::why::Blocker;
 
 /// What follows from one input.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,6 +31,21 @@ pub enum Answer {
     Rejected(Rejected),
     /// The record was asked for: it is shown as it is when the answer leaves.
     Shown,
+    /// What became of a rollout's assignment.
+    Assigned(Assigned),
+}
+
+/// What became of a rollout's assignment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Assigned {
+    /// This job is open.
+    Opened(JobId),
+    /// The device had the software already: this job has opened and ended.
+    AlreadyThere(JobId),
+    /// It was assigned before: this is the job of this attempt, or of a later one.
+    Stands(JobId),
+    /// No job was opened.
+    Declined(Blocker),
 }
 
 /// What is worth telling beside the states of jobs.

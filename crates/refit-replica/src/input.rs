@@ -1,11 +1,15 @@
 //! What can happen to a device, and the circumstances in which a decision is made.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use refit_protocol::digest::Digest;
+use refit_protocol::grant::GrantPolicy;
+use refit_protocol::rollout::Assignment;
 use refit_protocol::software_source::Sources;
 use refit_protocol::time::Now;
 use refit_protocol::update::Update;
 
+use crate::marks::Marks;
 use crate::speaker::Speaker;
 
 /// One thing that happens to one device.
@@ -37,8 +41,35 @@ pub enum Input {
     Retry,
     /// An operator removes the device.
     Remove,
+    /// An operator pins the device to its software, or lets it follow rollouts and applications again.
+    Pin(bool),
+    /// A rollout assigns software to the device.
+    Assign(Box<Assign>),
+    /// A mark was set or taken away: what it makes of the record is folded in, and what it kept back is told.
+    Fold,
     /// One of an operator's inputs above, taken only if the record has this version; otherwise it is refused (409).
     At(u64, Box<Self>),
+}
+
+/// What a rollout wants of one device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assign {
+    /// Whose the job will be.
+    pub assignment: Assignment,
+    /// The origin of the job: `rollout/NAME`.
+    pub origin: String,
+    /// The higher goes before; of two equal ones, the newer rollout.
+    pub priority: i32,
+    /// The software.
+    pub software_url: String,
+    /// Which grant it is given by; `None`: the server's default.
+    pub grant: Option<GrantPolicy>,
+    /// From SENT to RUNNING, as [`Policy::start_ms`].
+    pub start_ms: Option<u64>,
+    /// To the end of the job, as [`Policy::end_ms`].
+    pub end_ms: u64,
+    /// Whether a device that fell back and is held for it takes part.
+    pub past_revert: bool,
 }
 
 /// The circumstances of a decision: everything that is neither the record nor the input.
@@ -53,6 +84,8 @@ pub struct Context<'a> {
     pub policy: &'a Policy,
     /// Which artifacts the depot has.
     pub catalog: &'a dyn Catalog,
+    /// The marks that stand.
+    pub marks: &'a dyn Marks,
     /// Randomness for job IDs and jitter.
     pub random: &'a mut dyn FnMut() -> u128,
 }

@@ -5,10 +5,25 @@ use refit_protocol::job::{JobId, Progress, Saying, Status};
 use refit_protocol::software_url::{same, without_grant};
 
 use crate::decide::Draft;
+use crate::input::Assign;
 use crate::record::{Failures, Job, JobEntry, PAST_JOBS_MAX, PastJob, Stage, Withheld};
 
 /// How many different failed software a record counts; the oldest is forgotten first.
 const FAILURES_KEPT_MAX: usize = 4;
+
+/// Opens a job for the desired software, as a rollout wants it.
+pub(crate) fn open_assigned(draft: &mut Draft<'_, '_>, assign: &Assign) {
+    open(draft, assign.origin.clone());
+    let Some(job) = draft.record.job.as_mut() else {
+        return;
+    };
+    job.assignment = Some(assign.assignment);
+    job.priority = assign.priority;
+    job.start_left_ms = assign.start_ms;
+    job.end_left_ms = assign.end_ms;
+    let entry = job.entry();
+    draft.job_changed(entry);
+}
 
 /// Opens a job for the desired software.
 pub(crate) fn open(draft: &mut Draft<'_, '_>, origin: String) {
@@ -20,6 +35,8 @@ pub(crate) fn open(draft: &mut Draft<'_, '_>, origin: String) {
         software_url,
         previous: draft.record.reported_software().map(String::from),
         origin,
+        assignment: None,
+        priority: 0,
         stage: Stage::Queued,
         opened: draft.context.now.wall,
         start_left_ms: draft.context.policy.start_ms,
@@ -150,6 +167,7 @@ fn remember(draft: &mut Draft<'_, '_>, job: Job, status: Status, acknowledged: b
     draft.record.past.push(PastJob {
         id: job.id,
         software_url: job.software_url,
+        assignment: job.assignment,
         status,
         acknowledged,
         late_success: false,

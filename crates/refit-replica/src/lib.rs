@@ -7,7 +7,8 @@
 //! visible only when the record is durable.
 //!
 //! *Start reading at* [`record::Record`], then [`decide::decide`], whose match has one line per input; `job.rs` has the
-//! life of a job, `delta.rs` what a device is due, `watch.rs` the timers, `why.rs` the reasons.
+//! life of a job, `delta.rs` what a device is due, `watch.rs` the timers, `why.rs` the reasons, `marks.rs` what
+//! an abort or a freeze makes of a record, `decide/assign.rs` what goes before what.
 //!
 //! *Keeps* (design §9): 2, a device is sent only its own newest job; 3, a job ends once; 4, an online device
 //! converges or ends in a named failure; 8, why names the reasons.
@@ -23,6 +24,7 @@ pub mod delta;
 pub mod effect;
 pub mod input;
 mod job;
+pub mod marks;
 pub mod record;
 pub mod speaker;
 pub mod watch;

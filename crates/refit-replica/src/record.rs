@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use refit_protocol::diff::SOFTWARE_URL;
 use refit_protocol::grant::GrantPolicy;
 use refit_protocol::job::{JobId, Progress, Status};
+use refit_protocol::rollout::{Assignment, RolloutId};
 use refit_protocol::time::Timestamp;
 use serde_json::{Map, Value};
 
@@ -30,6 +31,11 @@ pub struct Record {
     pub withheld: Option<Withheld>,
     /// How often which software failed here; bounds the jobs per device and software (semantics 33).
     pub failures: Vec<Failures>,
+    /// The rollout whose wish the desired software is; `None`: somebody's own. What a rollout wishes is tried again by
+    /// its plan alone.
+    pub rollout: Option<RolloutId>,
+    /// An operator wants it to keep the software that it has, or that an operator desires: nobody else may desire other.
+    pub pinned: bool,
     /// An operator keeps software deltas from this device.
     pub held: bool,
     /// The device was removed: only its version is left, so that a new record goes on above it (semantics 34).
@@ -47,6 +53,10 @@ pub struct Job {
     pub previous: Option<String>,
     /// Who wanted it: `direct/<application>`, or a rollout.
     pub origin: String,
+    /// Whose it is, if a rollout's.
+    pub assignment: Option<Assignment>,
+    /// The priority of that rollout when it was opened; the higher goes before.
+    pub priority: i32,
     /// How far it is.
     pub stage: Stage,
     /// When it was opened.
@@ -87,6 +97,8 @@ pub struct PastJob {
     pub id: JobId,
     /// The software that it was for.
     pub software_url: String,
+    /// Whose it was, if a rollout's.
+    pub assignment: Option<Assignment>,
     /// How it ended.
     pub status: Status,
     /// Whether the device ever spoke of it.
@@ -107,6 +119,8 @@ pub enum Withheld {
     },
     /// This software failed as often as it may on this device.
     Capped,
+    /// It is a rollout's wish, and only its plan opens another job for it.
+    Planned,
     /// The device fell back from what it had succeeded with (design §5).
     Reverted {
         /// The job that had succeeded.
@@ -134,6 +148,8 @@ pub struct JobEntry {
     pub previous: Option<String>,
     /// Who wanted it.
     pub origin: String,
+    /// Whose it is, if a rollout's.
+    pub assignment: Option<Assignment>,
     /// Its state.
     pub status: Status,
     /// When it was opened.
@@ -202,6 +218,7 @@ impl Job {
             software_url: self.software_url.clone(),
             previous: self.previous.clone(),
             origin: self.origin.clone(),
+            assignment: self.assignment,
             status: self.status(),
             opened: self.opened,
             sent: self.sent(),

@@ -46,6 +46,17 @@ impl Watch {
         self.since.is_none() && self.resend_at.is_none()
     }
 
+    /// Tells whether a job waits for its first delta, or was sent and no timer would send it again.
+    pub(crate) fn waits_untold(&self, record: &Record, policy: &Policy) -> bool {
+        record.job.as_ref().is_some_and(|job| match job.stage {
+            Stage::Queued => true,
+            Stage::Sent { .. } => {
+                self.resend_at.is_none() && self.resends.max(job.resends) < policy.resends_max
+            }
+            Stage::Running { .. } => false,
+        })
+    }
+
     /// Tells whether the record does not yet hold what ran off or was sent again.
     pub(crate) fn has_news(&self, record: &Record, now: Monotonic) -> bool {
         let ran = self.since.is_some_and(|since| now.since(since) > 0);
@@ -77,10 +88,11 @@ impl Watch {
             return;
         };
         let now = context.now.mono;
-        let runs = timers_run(job, context.reachable && !record.held);
+        let told = context.reachable && !record.held && !context.marks.is_frozen();
+        let runs = timers_run(job, told);
         self.since = runs.then(|| self.since.unwrap_or(now));
         self.resends = self.resends.max(job.resends);
-        if !awaits_start(job) || !context.reachable || record.held {
+        if !awaits_start(job) || !told {
             self.resend_at = None;
         }
         let since = self.since;

@@ -7,6 +7,7 @@ use alloc::format;
 use alloc::string::String;
 
 use crate::delta::software_differs;
+use crate::marks::{Marks, Unmarked};
 use crate::record::{Job, Record, Stage, Withheld};
 
 /// One thing that stands between a device and its desired software.
@@ -22,16 +23,28 @@ pub struct Blocker {
 ///
 /// A device that is at work is blocked by nothing but its work, connected or not. Else every blocker has to go.
 pub fn why(record: &Record, reachable: bool) -> impl Iterator<Item = Blocker> {
+    why_under(record, reachable, &Unmarked)
+}
+
+/// Returns the same while these marks stand. The record is one that was [read through](crate::marks::through) them.
+pub fn why_under(
+    record: &Record,
+    reachable: bool,
+    marks: &dyn Marks,
+) -> impl Iterator<Item = Blocker> + use<> {
+    let frozen = marks.is_frozen();
     let differs = software_differs(record);
     let job = record.job.as_ref();
     let running = job.and_then(|job| running(job, reachable));
     let blockers = match running {
-        Some(running) => [Some(running), None, None, None],
+        Some(running) => [Some(running), None, None, None, None],
         None => [
             held(record),
+            frozen.then(frozen_by),
             withheld(record),
             offline(reachable),
-            job.filter(|_| reachable && !record.held).map(unanswered),
+            job.filter(|_| reachable && !record.held && !frozen)
+                .map(unanswered),
         ],
     };
     blockers.into_iter().flatten().filter(move |_| differs)
@@ -42,6 +55,13 @@ fn held(record: &Record) -> Option<Blocker> {
         rule: "held",
         sentence: "an operator holds it: release it with `refit device release`".into(),
     })
+}
+
+fn frozen_by() -> Blocker {
+    Blocker {
+        rule: "frozen",
+        sentence: "a freeze stops all new jobs and resends: lift it to go on".into(),
+    }
 }
 
 fn withheld(record: &Record) -> Option<Blocker> {
@@ -55,6 +75,11 @@ fn withheld(record: &Record) -> Option<Blocker> {
         Withheld::Capped => (
             "capped",
             "this software failed here as often as it may: desire another, or `refit device retry`"
+                .into(),
+        ),
+        Withheld::Planned => (
+            "planned",
+            "a rollout wants this of it, and its plan alone opens another job: or `refit device retry`"
                 .into(),
         ),
         Withheld::Reverted { job } => (

@@ -429,7 +429,7 @@ fn runs_what_it_should(record: &Record) -> bool {
 fn kind(answer: &Option<Answer>) -> u16 {
     match answer {
         Some(Answer::Rejected(no)) => no.rejection.code.number(),
-        Some(Answer::Accepted(_) | Answer::Shown) => 200,
+        Some(Answer::Accepted(_) | Answer::Shown | Answer::Assigned(_)) => 200,
         None => 0,
     }
 }

@@ -10,6 +10,7 @@
 
 mod acknowledging;
 mod asking;
+mod assigning;
 mod bare_reports;
 mod bench;
 mod general_state;
@@ -17,6 +18,7 @@ mod granting;
 mod histories;
 mod holding;
 mod late_words;
+mod marking;
 mod resends;
 mod rights;
 mod script;

@@ -10,16 +10,21 @@
 //! `bench.rs`). What follows is listed in this order: the answer with the version and the job that it names; other
 //! jobs that changed; the delta with its job, software and other state; events. `stored` means that the record
 //! changed and nothing else is seen of it, `nothing` that it did not even do that.
+//!
+//! A rollout has a number, the higher the newer; `rollout 2 aborts`, `freeze` and `thaw` set marks and happen to no
+//! device; `read` shows the record as it is read through them.
 
 use crate::bench::{Bench, name_of, url_of};
 use refit_protocol::diff::SOFTWARE_URL;
 use refit_protocol::job::JobId;
+use refit_protocol::rollout::{Assignment, RolloutId};
 use refit_protocol::update::Update;
 use refit_replica::delta;
-use refit_replica::effect::{Answer, Decision, Event};
-use refit_replica::input::Input;
-use refit_replica::speaker::Speaker;
-use refit_replica::why::why;
+use refit_replica::effect::{Answer, Assigned, Decision, Event};
+use refit_replica::input::{Assign, Input};
+use refit_replica::marks::through;
+use refit_replica::speaker::{Speaker, Wishes};
+use refit_replica::why::why_under;
 use serde_json::{Map, Value};
 
 /// Plays a script and compares what follows with what it says.
@@ -74,6 +79,31 @@ impl Bench {
             ["operator", "holds"] => self.step(Input::Hold(true)),
             ["operator", "releases"] => self.step(Input::Hold(false)),
             ["operator", "retries"] => self.step(Input::Retry),
+            ["operator", "removes"] => self.step(Input::Remove),
+            ["operator", "pins"] => self.step(Input::Pin(true)),
+            ["operator", "unpins"] => self.step(Input::Pin(false)),
+            ["application", "desires", software] => {
+                let shop = Speaker::Application("shop".into(), Wishes::ALL);
+                return self.send(shop, &states("desired", software));
+            }
+            ["rollout", number, "assigns", software, rest @ ..] => {
+                let assign = assign(number, software, rest);
+                self.step(Input::Assign(Box::new(assign)))
+            }
+            ["rollout", number, "aborts"] => {
+                self.marks.aborted.push(RolloutId(number.parse().unwrap()));
+                return String::new();
+            }
+            ["freeze"] => {
+                self.marks.frozen = true;
+                return String::new();
+            }
+            ["thaw"] => {
+                self.marks.frozen = false;
+                return String::new();
+            }
+            ["sweeper", "folds"] => self.step(Input::Fold),
+            ["read"] => return self.read_through(),
             ["no", "certificates"] => {
                 self.policy.certificates = false;
                 return String::new();
@@ -154,6 +184,12 @@ impl Bench {
         match &decision.answer {
             None => {}
             Some(Answer::Shown) => parts.push("shown".into()),
+            Some(Answer::Assigned(assigned)) => parts.push(match assigned {
+                Assigned::Opened(id) => format!("opened {}", self.job_name(id)),
+                Assigned::AlreadyThere(id) => format!("already there {}", self.job_name(id)),
+                Assigned::Stands(id) => format!("stands {}", self.job_name(id)),
+                Assigned::Declined(blocker) => format!("declined {}", blocker.rule),
+            }),
             Some(Answer::Rejected(no)) => {
                 parts.push(format!("rejected {}", no.rejection.code.number()))
             }
@@ -187,7 +223,7 @@ impl Bench {
     }
 
     fn delta(&self) -> String {
-        let due = delta::due(&self.record).unwrap();
+        let due = delta::due_under(&self.record, &self.marks).unwrap();
         let mut state = due.state;
         let software = state.remove(SOFTWARE_URL);
         let mut words = vec![String::from("delta")];
@@ -206,7 +242,8 @@ impl Bench {
     }
 
     fn why(&self) -> String {
-        let rules: Vec<&str> = why(&self.record, self.reachable)
+        let record = through(&self.record, &self.marks);
+        let rules: Vec<&str> = why_under(&record, self.reachable, &self.marks)
             .map(|blocker| blocker.rule)
             .collect();
         if rules.is_empty() {
@@ -214,6 +251,19 @@ impl Bench {
         } else {
             rules.join(", ")
         }
+    }
+
+    /// What is read of the record through the marks: its job, and what is desired.
+    fn read_through(&self) -> String {
+        let record = through(&self.record, &self.marks);
+        let job = record.job.as_ref().map_or_else(
+            || String::from("no job"),
+            |job| format!("{} {}", self.job_name(&job.id), job.status()),
+        );
+        let desired = record
+            .desired_software()
+            .map_or_else(|| "nothing".into(), name_of);
+        format!("{job}, desired {desired}")
     }
 
     fn show(&self) -> String {
@@ -235,6 +285,28 @@ impl Bench {
         .replace(" , ", " nothing, ")
         .trim_end()
         .into()
+    }
+}
+
+/// Reads `try N` and `priority N`, and `past revert`.
+fn assign(number: &str, software: &str, rest: &[&str]) -> Assign {
+    let number_after = |word: &str| {
+        let at = rest.iter().position(|known| *known == word)?;
+        rest.get(at + 1)?.parse().ok()
+    };
+    Assign {
+        assignment: Assignment {
+            rollout: RolloutId(number.parse().unwrap()),
+            wave: 0,
+            attempt: number_after("try").map_or(0, |attempt: i32| attempt as u8),
+        },
+        origin: format!("rollout/r{number}"),
+        priority: number_after("priority").unwrap_or(0),
+        software_url: url_of(software).unwrap(),
+        grant: None,
+        start_ms: None,
+        end_ms: 3_600_000,
+        past_revert: rest.contains(&"revert"),
     }
 }
 

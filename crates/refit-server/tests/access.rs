@@ -293,6 +293,8 @@ fn fill(data: &Path, ids: impl Iterator<Item = String>) {
         jobs: Vec::new(),
         seen: None,
         at: Timestamp(1),
+        events: Vec::new(),
+        rollout: None,
         audit: Vec::new(),
     });
     let outcomes = store.commit(made.collect()).unwrap();

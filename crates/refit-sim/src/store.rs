@@ -222,6 +222,8 @@ impl World {
             software_url: past.software_url,
             previous: entry.previous.clone(),
             origin: entry.origin.clone(),
+            assignment: entry.assignment,
+            priority: 0,
             stage: Stage::Sent { at: entry.opened },
             opened: entry.opened,
             start_left_ms: None,

@@ -18,6 +18,7 @@ pub mod jobs;
 pub mod races;
 pub mod records;
 pub mod releases;
+pub mod rollouts;
 
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
@@ -88,6 +89,8 @@ pub(crate) fn write(id: &DeviceId, from: Option<Guard>, record: Record) -> Opera
         seen: None,
         record,
         jobs: Vec::new(),
+        events: Vec::new(),
+        rollout: None,
         audit: Vec::new(),
     }
 }
@@ -99,6 +102,8 @@ pub(crate) fn open_job(name: &str, artifact: u8, stage: Stage) -> Job {
         software_url: url(artifact),
         previous: None,
         origin: "direct/app".into(),
+        assignment: None,
+        priority: 0,
         stage,
         opened: Timestamp(7),
         start_left_ms: None,
@@ -114,6 +119,7 @@ pub(crate) fn entry(name: &str, status: Status) -> JobEntry {
         software_url: url(1),
         previous: Some(url(0)),
         origin: "direct/app".into(),
+        assignment: None,
         status,
         opened: Timestamp(7),
         sent: None,

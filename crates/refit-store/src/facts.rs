@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
 use refit_protocol::job::Status;
+use refit_protocol::rollout::{Assignment, RolloutId};
 use refit_protocol::software_url::{depot_digest, without_grant};
 use refit_protocol::time::Timestamp;
 use refit_replica::record::Withheld;
@@ -218,10 +219,14 @@ pub struct ScanRow {
     pub desired: Option<SoftwareRef>,
     /// The software that it last reported.
     pub reported: Option<SoftwareRef>,
-    /// The state of its open job.
-    pub job: Option<Status>,
+    /// The state of its open job, and whose that is.
+    pub job: Option<(Status, Option<Assignment>)>,
     /// Why it has none although it does not run what it should.
     pub withheld: Option<Withheld>,
+    /// The rollout whose wish the desired software is.
+    pub rollout: Option<RolloutId>,
+    /// An operator pinned its software.
+    pub pinned: bool,
     /// An operator keeps software from it.
     pub held: bool,
     /// It was removed: nothing but its ID is left.

@@ -7,6 +7,7 @@ use refit_protocol::claim::ClaimId;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
 use refit_protocol::job::{JobId, Status};
+use refit_protocol::rollout::{RolloutId, RolloutName};
 use refit_protocol::time::Timestamp;
 use refit_replica::record::JobEntry;
 
@@ -18,6 +19,7 @@ use crate::identity::{
     BarredRows, CertificateRow, ClaimRow, IdentityRow, IssuerCount, TrustCount, TrustRow,
 };
 use crate::release::Release;
+use crate::rollout::{AssignedRow, Cluster, JobKind, RolloutRow, Wave, WaveCounts};
 use crate::store::{DeviceKey, Failure, Stored};
 
 /// Reads what is durable. Each call sees one moment; two calls may see two.
@@ -64,6 +66,45 @@ pub trait Reader: Send {
 
     /// Returns the devices whose open job is RUNNING: their timers run although nobody has asked for them.
     fn running(&mut self) -> Result<Vec<DeviceId>, Failure>;
+
+    /// Lists all rollouts, the oldest first.
+    fn rollouts(&mut self) -> Result<Vec<RolloutRow>, Failure>;
+
+    /// Returns a rollout.
+    fn rollout(&mut self, name: &RolloutName) -> Result<Option<RolloutRow>, Failure>;
+
+    /// Returns the waves of a rollout with their members, in order.
+    fn waves(&mut self, rollout: RolloutId) -> Result<Vec<Wave>, Failure>;
+
+    /// Returns how many jobs of each wave are of which kind, from counters kept with every commit.
+    fn rollout_counts(&mut self, rollout: RolloutId) -> Result<Vec<WaveCounts>, Failure>;
+
+    /// Returns the same by counting; slow, for checks.
+    fn rollout_recount(&mut self, rollout: RolloutId) -> Result<Vec<WaveCounts>, Failure>;
+
+    /// Lists the jobs of a rollout, all or those of one kind, the newest first, from before `before`.
+    fn rollout_jobs(
+        &mut self,
+        rollout: RolloutId,
+        kind: Option<JobKind>,
+        before: Option<JobNumber>,
+        limit: usize,
+    ) -> Result<Vec<JobRow>, Failure>;
+
+    /// Lists the devices that a rollout has reached, by number, from behind `after`: what is still to do is the rest.
+    fn assigned(
+        &mut self,
+        rollout: RolloutId,
+        after: DeviceKey,
+        limit: usize,
+    ) -> Result<Vec<AssignedRow>, Failure>;
+
+    /// Returns the jobs that went wrong, by how and from where, the most frequent first.
+    fn failure_clusters(
+        &mut self,
+        rollout: RolloutId,
+        limit: usize,
+    ) -> Result<Vec<Cluster>, Failure>;
 
     /// Lists all releases by name, each name's in the order of its versions.
     fn releases(&mut self) -> Result<Vec<Release>, Failure>;
@@ -188,6 +229,8 @@ pub struct JobRow {
     pub device: DeviceId,
     /// The job.
     pub entry: JobEntry,
+    /// As what its rollout counts it, if it is one's.
+    pub kind: Option<JobKind>,
 }
 
 /// Who desires an artifact.

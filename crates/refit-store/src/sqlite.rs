@@ -22,9 +22,11 @@ mod identity;
 mod lock;
 mod read;
 mod release;
+mod rollout;
 mod row;
 mod scan;
 mod schema;
+mod tally;
 mod transaction;
 mod writer;
 
@@ -42,6 +44,7 @@ use crate::facts::{FactsChange, FactsOutcome};
 use crate::identity::{IdentityChange, IdentityOutcome, Refusal, Standing};
 use crate::reader::Reader;
 use crate::release::{Added, NewRelease, Removed};
+use crate::rollout::{RolloutChange, RolloutOutcome};
 use crate::sqlite::fault::{Condition, unreadable};
 use crate::sqlite::lock::Lock;
 use crate::sqlite::read::SqliteReader;
@@ -307,6 +310,19 @@ impl Store for SqliteStore {
     fn try_identity(&self, change: IdentityChange) -> Result<IdentityOutcome, Failure> {
         self.queue()?
             .act(move |connection| undone(connection, || identity::change(connection, &change)))
+    }
+
+    fn change_rollout(
+        &self,
+        change: RolloutChange,
+        audit: Option<Entry>,
+    ) -> Result<RolloutOutcome, Failure> {
+        self.queue()?.act(move |connection| {
+            let outcome = rollout::change(connection, &change)?;
+            let changed = matches!(outcome, RolloutOutcome::Done(_));
+            audit::append_if(changed, connection, audit.as_ref())?;
+            Ok(outcome)
+        })
     }
 
     fn put_meta(&self, key: &str, value: &str) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use refit_access::audit::Entry;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::time::Timestamp;
+use refit_replica::effect::Event;
 use refit_replica::record::{JobEntry, Record};
 
 use crate::access::{AccessChange, AccessOutcome};
@@ -18,6 +19,7 @@ use crate::facts::{FactsChange, FactsOutcome};
 use crate::identity::{IdentityChange, IdentityOutcome};
 use crate::reader::Reader;
 use crate::release::{Added, NewRelease, Removed};
+use crate::rollout::{RolloutChange, RolloutGuard, RolloutOutcome};
 use crate::stats::Stats;
 
 /// Durable records of devices, jobs, releases, and of who may do what.
@@ -83,6 +85,13 @@ pub trait Store: Send + Sync {
         audit: Option<Entry>,
     ) -> Result<Vec<FactsOutcome>, Failure>;
 
+    /// Makes or changes a rollout, and waits until that is durable.
+    fn change_rollout(
+        &self,
+        change: RolloutChange,
+        audit: Option<Entry>,
+    ) -> Result<RolloutOutcome, Failure>;
+
     /// Adds a line to the audit log about something that is not recorded here, and waits until it is durable.
     fn note(&self, entry: Entry) -> Result<(), Failure>;
 
@@ -143,6 +152,10 @@ pub struct Operation {
     /// The jobs that changed with it, as they are now. Of several entries of one job the last counts: several inputs
     /// may have been decided before one commit.
     pub jobs: Vec<JobEntry>,
+    /// What came after the end of jobs: it changes as what they are counted.
+    pub events: Vec<Event>,
+    /// The rollout that opens a job with this, as it was decided from.
+    pub rollout: Option<RolloutGuard>,
     /// When the device itself last spoke; `None` leaves what is stored.
     pub seen: Option<Timestamp>,
     /// When it was decided.
@@ -170,6 +183,9 @@ pub enum Outcome {
     Conflict,
     /// There is no device of this number.
     Missing,
+    /// The rollout that it is for has moved on, or has a job of this attempt on this device already. To decide the same
+    /// again is no use: what the rollout wanted is void.
+    Overtaken,
 }
 
 /// Called once, on the store's thread, with one outcome per operation in their order, or with why the whole batch

@@ -91,6 +91,18 @@ holds! {
         a_scan_reads_the_whole_fleet
         a_row_of_the_scan_has_all_that_an_index_needs
     ;
+    rollouts:
+        a_rollout_is_changed_from_its_revision
+        of_two_that_change_a_rollout_one_is_told
+        what_was_decided_from_an_older_revision_is_void
+        an_abort_and_openings_race
+        an_attempt_has_one_job
+        a_job_is_of_one_kind
+        jobs_and_devices_of_a_rollout_are_listed
+        failures_are_clustered
+        counts_of_rollouts_equal_a_recount
+        an_opening_goes_on_after_a_restart
+    ;
     audit:
         a_change_and_its_line_are_one
         every_kind_of_change_takes_its_line

@@ -24,6 +24,8 @@ pub(crate) fn report(number: u64, from: Option<Guard>, n: u64, padding: usize) -
         from,
         record,
         jobs: Vec::new(),
+        events: Vec::new(),
+        rollout: None,
         audit: Vec::new(),
         seen: None,
         at: Timestamp(n),

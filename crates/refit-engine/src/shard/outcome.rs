@@ -69,6 +69,8 @@ impl<P: Clone + PartialEq> Shard<P> {
                 self.known += u64::from(made);
                 self.release(device, world, out);
             }
+            // What a rollout wanted is void, and nothing was written: everybody is told to try again.
+            Outcome::Overtaken => self.put_off(device, world, out),
             // Somebody else wrote the record: read it and decide the same again.
             Outcome::Conflict | Outcome::Missing => {
                 if let Some(before) = work.start_again() {

@@ -50,6 +50,7 @@ impl<P> Held<P> {
         let reply = Some(match decision.answer {
             Some(Answer::Accepted(accepted)) => Reply::Accepted(accepted),
             Some(Answer::Rejected(rejected)) => Reply::Rejected(rejected),
+            Some(Answer::Assigned(assigned)) => Reply::Assigned(assigned),
             Some(Answer::Shown) => Reply::Shown(show(record, now)),
             None => Reply::Done,
         });

@@ -61,11 +61,15 @@ pub(super) fn refuse_unknown<P>(input: &Input, room: bool, now: Timestamp) -> Op
             speaker: Speaker::Application(..),
             ..
         } => Reply::Rejected(rejected(not_found())),
-        Input::Cancel | Input::Hold(_) | Input::Retry | Input::Remove | Input::At(..) => {
-            Reply::Rejected(rejected(not_found()))
-        }
+        Input::Cancel
+        | Input::Hold(_)
+        | Input::Retry
+        | Input::Pin(_)
+        | Input::Remove
+        | Input::Assign(_)
+        | Input::At(..) => Reply::Rejected(rejected(not_found())),
         Input::Subscribed if !room => return Some(Held::nothing()),
-        Input::Detached | Input::Due => return Some(Held::nothing()),
+        Input::Detached | Input::Due | Input::Fold => return Some(Held::nothing()),
         Input::Update { .. }
         | Input::Ask {
             speaker: Speaker::Device,

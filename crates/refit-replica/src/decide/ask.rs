@@ -15,5 +15,6 @@ pub(super) fn ask(draft: &mut Draft<'_, '_>, speaker: &Speaker) {
 
 /// Makes the delta due if there is one and the device can be reached.
 pub(super) fn tell(draft: &mut Draft<'_, '_>) {
-    draft.decision.delta = draft.context.reachable && delta::due(draft.record).is_some();
+    draft.decision.delta =
+        draft.context.reachable && delta::due_under(draft.record, draft.context.marks).is_some();
 }

@@ -52,6 +52,32 @@ pub(super) fn wish(
     }
 }
 
+/// Refuses a wish of software that a freeze or a pin stands against. Taking a wish back is always in order.
+pub(super) fn may_wish(
+    wish: Wish,
+    speaker: &Speaker,
+    draft: &Draft<'_, '_>,
+) -> Result<(), Rejection> {
+    if wish != Wish::Written {
+        return Ok(());
+    }
+    if draft.context.marks.is_frozen() {
+        return Err(frozen());
+    }
+    let bound = draft.record.pinned && !matches!(speaker, Speaker::Operator(_));
+    if bound {
+        let why = "an operator pinned the software of this device; nobody else may desire other";
+        return Err(Rejection::new(Code::Conflict, why));
+    }
+    Ok(())
+}
+
+/// Says that a freeze stands.
+pub(super) fn frozen() -> Rejection {
+    let why = "a freeze stops all new jobs and wishes of software; lift it first";
+    Rejection::new(Code::Conflict, why)
+}
+
 /// Refuses a grant that no device can have here.
 pub(super) fn can_be_granted(grant: &GrantPolicy, draft: &Draft<'_, '_>) -> Result<(), Rejection> {
     if grant.needs_certificate() && !draft.context.policy.certificates {
@@ -78,15 +104,22 @@ pub(super) fn follow(draft: &mut Draft<'_, '_>, wish: Wish, speaker: &Speaker) {
         Wish::Removed => unwish(draft),
         Wish::Written => {
             draft.decision.changed |= draft.record.withheld.take().is_some();
+            disown(draft);
             supersede_other(draft);
             draft.open_if_due(speaker);
         }
     }
 }
 
+/// The wish is no longer a rollout's.
+fn disown(draft: &mut Draft<'_, '_>) {
+    draft.decision.changed |= draft.record.rollout.take().is_some();
+}
+
 /// The wish is gone: what was not begun ends, what runs is left to end (semantics 5).
 fn unwish(draft: &mut Draft<'_, '_>) {
     draft.decision.changed |= draft.record.withheld.take().is_some();
+    disown(draft);
     let begun = matches!(
         draft.record.job.as_ref().map(|j| &j.stage),
         Some(Stage::Running { .. })
@@ -134,6 +167,7 @@ pub(super) fn retry(draft: &mut Draft<'_, '_>) {
     draft.decision.changed |= draft.record.withheld.take().is_some();
     draft.decision.changed |= !draft.record.failures.is_empty();
     draft.record.failures.clear();
+    disown(draft);
     if draft.record.job.is_none() && delta::software_differs(draft.record) {
         job::open(draft, "retry".into());
     }

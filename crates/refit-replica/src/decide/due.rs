@@ -43,9 +43,16 @@ fn tell_if_queued(draft: &mut Draft<'_, '_>) {
     }
 }
 
+/// A mark may have kept back what is due: a job that was not told yet, or that no timer would tell again.
+pub(super) fn told_again(draft: &mut Draft<'_, '_>) {
+    if draft.watch.waits_untold(draft.record, draft.context.policy) {
+        ask::tell(draft);
+    }
+}
+
 /// The device went away: what is left of its timers is stored, so that a crash takes nothing from it.
 pub(super) fn detached(draft: &mut Draft<'_, '_>) {
-    draft.decision.changed = draft.watch.has_news(draft.record, draft.context.now.mono);
+    draft.decision.changed |= draft.watch.has_news(draft.record, draft.context.now.mono);
 }
 
 fn time_out(draft: &mut Draft<'_, '_>, reason: &str) {

@@ -71,6 +71,10 @@ pub(super) fn software_reported(draft: &mut Draft<'_, '_>, says: Says) {
             draft.decision.events.push(Event::Reverted(job.clone()));
             draft.record.withheld = Some(Withheld::Reverted { job });
         }
+        None if draft.record.rollout.is_some() => {
+            let differs = delta::software_differs(draft.record);
+            draft.record.withheld = differs.then_some(Withheld::Planned);
+        }
         None => draft.open_if_due(&Speaker::Device),
     }
 }

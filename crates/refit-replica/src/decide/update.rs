@@ -24,7 +24,7 @@ use crate::speaker::Speaker;
 pub(super) fn update(draft: &mut Draft<'_, '_>, speaker: &Speaker, update: Update) {
     let job_id = update.job_id.clone();
     let client_token = update.client_token.clone();
-    let told_before = told(draft.record);
+    let told_before = told(draft);
     let answer = match apply(draft, speaker, update) {
         Ok(done) => Answer::Accepted(Accepted {
             version: draft.record.version,
@@ -42,7 +42,7 @@ pub(super) fn update(draft: &mut Draft<'_, '_>, speaker: &Speaker, update: Updat
     };
     draft.decision.answer = Some(answer);
     if draft.decision.changed && draft.context.reachable {
-        let told_now = told(draft.record);
+        let told_now = told(draft);
         draft.decision.delta = told_now.is_some() && told_now != told_before;
     }
 }
@@ -53,10 +53,10 @@ struct Done {
 }
 
 /// What a delta would say now; it leaves when this changes.
-fn told(record: &Record) -> Option<Told> {
-    let due = delta::due(record)?;
+fn told(draft: &Draft<'_, '_>) -> Option<Told> {
+    let due = delta::due_under(draft.record, draft.context.marks)?;
     let job = due.job.map(|job| job.id.clone());
-    let grant = record.grant.filter(|_| job.is_some());
+    let grant = draft.record.grant.filter(|_| job.is_some());
     let state = due.state;
     Some(Told { state, job, grant })
 }
@@ -82,6 +82,7 @@ fn apply(
         Some(desired) => desire::wish(desired, draft)?,
         None => Wish::Silent,
     };
+    desire::may_wish(wish, speaker, draft)?;
     if let Some(grant) = &update.grant {
         desire::can_be_granted(grant, draft)?;
     }
@@ -125,7 +126,7 @@ pub(super) fn version_is(record: &Record, wanted: Option<u64>) -> Result<(), Rej
 
 /// The states may not outgrow their bound, and may always shrink. Merging cannot add more than the update holds, so
 /// only a record that is near the bound is merged twice.
-fn fits(record: &Record, update: &Update) -> Result<(), Rejection> {
+pub(super) fn fits(record: &Record, update: &Update) -> Result<(), Rejection> {
     let patch_bytes = |patch: &Option<Map<String, Value>>| patch.as_ref().map_or(0, json_bytes);
     let before = states_bytes(&record.desired, &record.reported);
     // The desired software counts twice: as the wish, and as the room to report it.

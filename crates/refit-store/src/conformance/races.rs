@@ -45,7 +45,7 @@ fn add_one(store: &dyn Store, reader: &mut dyn Reader, id: &DeviceId) -> bool {
     match commit_one(store, write(id, Some(stored.guard()), next)) {
         Outcome::Applied(_) => true,
         Outcome::Conflict => false,
-        Outcome::Missing => panic!("the device is gone"),
+        Outcome::Missing | Outcome::Overtaken => panic!("the device is gone"),
     }
 }
 

@@ -83,6 +83,7 @@ fn past() -> Vec<PastJob> {
         .into_iter()
         .map(|status| PastJob {
             id: job_id(&format!("3-{status}").replace('_', "-")),
+            assignment: None,
             software_url: url(2),
             status,
             acknowledged: status == Status::Failed,

@@ -5,11 +5,13 @@ use refit_access::audit::Entry;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
 use refit_protocol::software_url::depot_digest;
+use refit_replica::effect::Event;
 use refit_replica::record::JobEntry;
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use serde::Serialize;
 
+use crate::rollout::RolloutGuard;
 use crate::sqlite::row::{self, Control};
 use crate::store::{Failure, Guard, Operation};
 
@@ -27,6 +29,8 @@ pub(super) struct Write {
     /// Whether it was removed: what was said of it goes with it.
     pub(super) gone: bool,
     pub(super) jobs: Vec<JobEntry>,
+    pub(super) events: Vec<Event>,
+    pub(super) rollout: Option<RolloutGuard>,
     pub(super) audit: Vec<Entry>,
     /// Desired, reported and control behind each other: one allocation for all three.
     text: Vec<u8>,
@@ -55,6 +59,8 @@ impl Write {
             device: operation.device,
             from: operation.from,
             jobs: last_of_each(operation.jobs),
+            events: operation.events,
+            rollout: operation.rollout,
             audit: operation.audit,
             text,
             desired_end,

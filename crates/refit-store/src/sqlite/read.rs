@@ -9,6 +9,7 @@ use refit_protocol::device_id::DeviceId;
 use refit_protocol::diff::SOFTWARE_URL;
 use refit_protocol::digest::Digest;
 use refit_protocol::job::{JobId, Progress, Status};
+use refit_protocol::rollout::{RolloutId, RolloutName};
 use refit_protocol::time::Timestamp;
 use refit_replica::record::{JobEntry, Record};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
@@ -23,6 +24,7 @@ use crate::identity::{
 };
 use crate::reader::{Counts, Desires, DeviceRow, JobNumber, JobRow, Reader, Wanted};
 use crate::release::Release;
+use crate::rollout::{AssignedRow, Cluster, JobKind, RolloutRow, Wave, WaveCounts};
 use crate::sqlite::Shared;
 use crate::sqlite::access;
 use crate::sqlite::answer;
@@ -32,6 +34,7 @@ use crate::sqlite::facts;
 use crate::sqlite::fault::unreadable as failed;
 use crate::sqlite::identity;
 use crate::sqlite::release::{self, device_id, unreadable};
+use crate::sqlite::rollout;
 use crate::sqlite::row::{self, Control, Unreadable};
 use crate::sqlite::scan;
 use crate::store::{DeviceKey, Failure, Stored};
@@ -44,7 +47,7 @@ const LOAD_ROW: &str = "SELECT num, revision, version, seen, written, desired, r
 const DEVICES: &str = "SELECT ext_id, version, seen, desired, reported, control
      FROM device WHERE ext_id >= ? AND ext_id <> ? AND ext_id < ? AND coalesce(json_extract(control, '$.x'), 0) = 0 ORDER BY ext_id LIMIT ?";
 const JOB: &str = "SELECT seq, ext_id, id, software, previous, origin, status, opened, sent, started, ended, phase,
-     percent, reason FROM job JOIN device USING (num)";
+     percent, reason, rollout, wave, attempt, kind FROM job JOIN device USING (num)";
 
 /// A connection that reads.
 pub(super) struct SqliteReader {
@@ -159,6 +162,60 @@ impl Reader for SqliteReader {
             row::RUNNING
         );
         self.list(&sql, (), |row| device_id(row, 0))
+    }
+
+    fn rollouts(&mut self) -> Result<Vec<RolloutRow>, Failure> {
+        self.list(rollout::ROLLOUTS, (), rollout::rollout)
+    }
+
+    fn rollout(&mut self, name: &RolloutName) -> Result<Option<RolloutRow>, Failure> {
+        let found = self.list(rollout::ROLLOUT, [name.as_str()], rollout::rollout)?;
+        Ok(found.into_iter().next())
+    }
+
+    fn waves(&mut self, rollout: RolloutId) -> Result<Vec<Wave>, Failure> {
+        self.list(rollout::WAVES, [rollout.0], rollout::wave)
+    }
+
+    fn rollout_counts(&mut self, rollout: RolloutId) -> Result<Vec<WaveCounts>, Failure> {
+        let counted = self.list(rollout::COUNTS, [rollout.0], rollout::counted)?;
+        Ok(rollout::gather(counted))
+    }
+
+    fn rollout_recount(&mut self, rollout: RolloutId) -> Result<Vec<WaveCounts>, Failure> {
+        let counted = self.list(rollout::RECOUNT, [rollout.0], rollout::counted)?;
+        Ok(rollout::gather(counted))
+    }
+
+    fn rollout_jobs(
+        &mut self,
+        rollout: RolloutId,
+        kind: Option<JobKind>,
+        before: Option<JobNumber>,
+        limit: usize,
+    ) -> Result<Vec<JobRow>, Failure> {
+        let sql = rollout::jobs(JOB, kind);
+        let params = params![rollout.0, bound(before), at_most(limit)];
+        self.list(&sql, params, read_job)
+    }
+
+    fn assigned(
+        &mut self,
+        rollout: RolloutId,
+        after: DeviceKey,
+        limit: usize,
+    ) -> Result<Vec<AssignedRow>, Failure> {
+        let params = params![rollout.0, after.0.cast_signed(), at_most(limit)];
+        self.list(rollout::ASSIGNED, params, rollout::assigned)
+    }
+
+    fn failure_clusters(
+        &mut self,
+        rollout: RolloutId,
+        limit: usize,
+    ) -> Result<Vec<Cluster>, Failure> {
+        let params = params![rollout.0, at_most(limit)];
+        self.list(rollout::CLUSTERS, params, rollout::cluster)
     }
 
     fn releases(&mut self) -> Result<Vec<Release>, Failure> {
@@ -428,7 +485,9 @@ fn read_device(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
 
 fn read_job(row: &Row<'_>) -> rusqlite::Result<JobRow> {
     let id = row.get_ref(2)?.as_str()?;
+    let (assignment, kind) = rollout::whose(row, 14)?.unzip();
     Ok(JobRow {
+        kind,
         number: JobNumber(row.get::<_, i64>(0)?.cast_unsigned()),
         device: device_id(row, 1)?,
         entry: JobEntry {
@@ -436,6 +495,7 @@ fn read_job(row: &Row<'_>) -> rusqlite::Result<JobRow> {
             software_url: row.get(3)?,
             previous: row.get(4)?,
             origin: row.get(5)?,
+            assignment,
             status: row::status(row.get(6)?).map_err(|why| unreadable(6, why))?,
             opened: Timestamp(row.get::<_, i64>(7)?.cast_unsigned()),
             sent: time(row, 8)?,

@@ -7,6 +7,7 @@ use std::fmt;
 
 use refit_protocol::grant::GrantPolicy;
 use refit_protocol::job::{JobId, Progress, Status};
+use refit_protocol::rollout::{Assignment, RolloutId};
 use refit_protocol::time::Timestamp;
 use refit_replica::record::{Failures, Job, PastJob, Record, Stage, Withheld};
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,10 @@ pub(super) struct Control<'a> {
     failures: Vec<(Cow<'a, str>, u8)>,
     #[serde(rename = "h", default, skip_serializing_if = "is_false")]
     held: bool,
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    rollout: Option<RolloutId>,
+    #[serde(rename = "n", default, skip_serializing_if = "is_false")]
+    pinned: bool,
     #[serde(rename = "x", default, skip_serializing_if = "is_false")]
     gone: bool,
     /// In the words of the wire.
@@ -73,8 +78,12 @@ pub(super) struct Control<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Bars {
     pub(super) withheld: Option<Withheld>,
+    pub(super) rollout: Option<RolloutId>,
+    pub(super) pinned: bool,
     pub(super) held: bool,
     pub(super) gone: bool,
+    /// Whose its open job is.
+    pub(super) assignment: Option<Assignment>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -87,6 +96,10 @@ struct JobColumns<'a> {
     previous: Option<Cow<'a, str>>,
     #[serde(rename = "o", borrow)]
     origin: Cow<'a, str>,
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    assignment: Option<AssignmentColumns>,
+    #[serde(rename = "y", default, skip_serializing_if = "is_level")]
+    priority: i32,
     #[serde(rename = "t")]
     opened: u64,
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
@@ -111,6 +124,8 @@ struct PastColumns<'a> {
     id: Cow<'a, str>,
     #[serde(rename = "s", borrow)]
     software: Cow<'a, str>,
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    assignment: Option<AssignmentColumns>,
     #[serde(rename = "c")]
     status: i64,
     #[serde(rename = "a", default, skip_serializing_if = "is_false")]
@@ -127,6 +142,28 @@ enum WithheldColumns<'a> {
     Capped,
     #[serde(rename = "r")]
     Reverted(Cow<'a, str>),
+    #[serde(rename = "p")]
+    Planned,
+}
+
+/// Rollout, wave, attempt.
+type AssignmentColumns = (u32, u16, u8);
+
+const fn columns(of: Assignment) -> AssignmentColumns {
+    (of.rollout.0, of.wave, of.attempt)
+}
+
+const fn assignment((rollout, wave, attempt): AssignmentColumns) -> Assignment {
+    Assignment {
+        rollout: RolloutId(rollout),
+        wave,
+        attempt,
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_level(priority: &i32) -> bool {
+    *priority == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
@@ -152,6 +189,8 @@ impl<'a> Control<'a> {
                 .map(|f| (Cow::from(&f.software_url), f.count))
                 .collect(),
             held: record.held,
+            rollout: record.rollout,
+            pinned: record.pinned,
             gone: record.gone,
             grant: record.grant,
         };
@@ -175,6 +214,8 @@ impl<'a> Control<'a> {
             })
             .collect();
         record.held = self.held;
+        record.rollout = self.rollout;
+        record.pinned = self.pinned;
         record.gone = self.gone;
         record.grant = self.grant;
         Ok(())
@@ -184,8 +225,11 @@ impl<'a> Control<'a> {
     pub(super) fn bars(self) -> Result<Bars, Unreadable> {
         Ok(Bars {
             withheld: self.withheld.map(WithheldColumns::read).transpose()?,
+            rollout: self.rollout,
+            pinned: self.pinned,
             held: self.held,
             gone: self.gone,
+            assignment: self.job.and_then(|job| job.assignment).map(assignment),
         })
     }
 
@@ -214,6 +258,8 @@ impl<'a> JobColumns<'a> {
             software: (&job.software_url).into(),
             previous: job.previous.as_ref().map(Cow::from),
             origin: (&job.origin).into(),
+            assignment: job.assignment.map(columns),
+            priority: job.priority,
             opened: job.opened.0,
             start_left_ms: job.start_left_ms,
             end_left_ms: job.end_left_ms,
@@ -244,6 +290,8 @@ impl<'a> JobColumns<'a> {
             software_url: self.software.into_owned(),
             previous: self.previous.map(Cow::into_owned),
             origin: self.origin.into_owned(),
+            assignment: self.assignment.map(assignment),
+            priority: self.priority,
             stage,
             opened: Timestamp(self.opened),
             start_left_ms: self.start_left_ms,
@@ -258,6 +306,7 @@ impl<'a> PastColumns<'a> {
         Self {
             id: job.id.as_str().into(),
             software: (&job.software_url).into(),
+            assignment: job.assignment.map(columns),
             status: code(job.status),
             acknowledged: job.acknowledged,
             late_success: job.late_success,
@@ -268,6 +317,7 @@ impl<'a> PastColumns<'a> {
         Ok(PastJob {
             id: job_id(&self.id)?,
             software_url: self.software.into_owned(),
+            assignment: self.assignment.map(assignment),
             status: status(self.status)?,
             acknowledged: self.acknowledged,
             late_success: self.late_success,
@@ -280,6 +330,7 @@ impl<'a> WithheldColumns<'a> {
         match withheld {
             Withheld::Ended { job, status } => Self::Ended(job.as_str().into(), code(*status)),
             Withheld::Capped => Self::Capped,
+            Withheld::Planned => Self::Planned,
             Withheld::Reverted { job } => Self::Reverted(job.as_str().into()),
         }
     }
@@ -291,6 +342,7 @@ impl<'a> WithheldColumns<'a> {
                 status: status(ended)?,
             },
             Self::Capped => Withheld::Capped,
+            Self::Planned => Withheld::Planned,
             Self::Reverted(job) => Withheld::Reverted { job: job_id(&job)? },
         })
     }
@@ -334,6 +386,22 @@ mod tests {
         );
         assert!(record.held);
         assert_eq!(record.grant, None);
+        let again = serde_json::to_string(&Control::of(&record).unwrap()).unwrap();
+        assert_eq!(again, stored);
+    }
+
+    #[test]
+    fn whose_a_job_is_stays_readable() {
+        let stored = r#"{"j":{"i":"0-a","s":"u","o":"rollout/r","a":[7,2,1],"y":-3,"t":1,"e":2},"p":[{"i":"0-b","s":"u","w":[7,2,0],"c":4}],"h":true,"r":7,"n":true}"#;
+        let mut record = Record::default();
+        serde_json::from_str::<Control<'_>>(stored)
+            .unwrap()
+            .fill(&mut record)
+            .unwrap();
+        let whose = |attempt| assignment((7, 2, attempt));
+        assert_eq!(record.job.as_ref().unwrap().assignment, Some(whose(1)));
+        assert_eq!(record.past[0].assignment, Some(whose(0)));
+        assert_eq!((record.rollout, record.pinned), (Some(RolloutId(7)), true));
         let again = serde_json::to_string(&Control::of(&record).unwrap()).unwrap();
         assert_eq!(again, stored);
     }

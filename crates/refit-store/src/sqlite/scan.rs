@@ -92,7 +92,8 @@ fn read(row: &Row<'_>, beside: &mut Beside<'_>) -> rusqlite::Result<ScanRow> {
     let control: Option<Control<'_>> = facts::json(row, 4)?;
     let bars = control.map(Control::bars).transpose();
     let bars = bars.map_err(|why| unreadable(4, why))?.unwrap_or_default();
-    let job: Option<i64> = row.get(5)?;
+    let job = row.get::<_, Option<i64>>(5)?.map(row::status).transpose();
+    let job = job.map_err(|why| unreadable(5, why))?;
     let identity = beside.identity(&id)?;
     let certificate = match identity {
         Some(_) => beside.certificate(&id)?,
@@ -103,10 +104,9 @@ fn read(row: &Row<'_>, beside: &mut Beside<'_>) -> rusqlite::Result<ScanRow> {
         key: DeviceKey(row.get::<_, i64>(0)?.cast_unsigned()),
         desired: desired.software(),
         reported: reported.software(),
-        job: job
-            .map(row::status)
-            .transpose()
-            .map_err(|why| unreadable(5, why))?,
+        job: job.map(|job| (job, bars.assignment)),
+        rollout: bars.rollout,
+        pinned: bars.pinned,
         withheld: bars.withheld,
         held: bars.held,
         gone: bars.gone,

@@ -21,13 +21,14 @@ const READER_CACHE_KIB: i32 = 2 * 1024;
 const RESTART_PATIENCE: Duration = Duration::from_millis(20);
 
 /// The migrations in their order; the number of each is its place, from 1.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/sqlite/0001_first.sql"),
     include_str!("../../migrations/sqlite/0002_access.sql"),
     include_str!("../../migrations/sqlite/0003_answer.sql"),
     include_str!("../../migrations/sqlite/0004_identity.sql"),
     include_str!("../../migrations/sqlite/0005_audit.sql"),
     include_str!("../../migrations/sqlite/0006_facts.sql"),
+    include_str!("../../migrations/sqlite/0007_rollout.sql"),
 ];
 
 /// Opens the connection that writes, and brings the schema up to date.
@@ -43,6 +44,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(64);
     migrate(&mut connection, &MIGRATIONS)?;
     // From here on only a reader can make it wait, when the log is started anew: not for long.
     connection.busy_timeout(RESTART_PATIENCE)?;
@@ -75,6 +77,12 @@ fn check_library(version: i32) -> Result<(), OpenError> {
         return Err(OpenError::Library(version));
     }
     Ok(())
+}
+
+/// Brings the schema up to date.
+#[cfg(test)]
+pub(super) fn migrate_all(connection: &mut Connection) -> Result<(), OpenError> {
+    migrate(connection, &MIGRATIONS)
 }
 
 fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), OpenError> {

@@ -13,6 +13,7 @@ use crate::sqlite::audit;
 use crate::sqlite::encode::Write;
 use crate::sqlite::facts;
 use crate::sqlite::row;
+use crate::sqlite::tally::{self, Tally};
 use crate::store::{DeviceKey, Guard, Outcome};
 
 /// The statements of the writer, prepared once.
@@ -36,6 +37,8 @@ pub(super) struct Statements<'c> {
     artifacts: HashMap<Digest, i64>,
     /// What the open transaction adds to each counter.
     deltas: [i64; 10],
+    /// What it does to the jobs of rollouts.
+    tally: Tally,
 }
 
 /// How many artifacts' numbers are remembered.
@@ -54,20 +57,23 @@ const CREATE: &str = "INSERT INTO device
      (ext_id, revision, version, seen, written, desired, reported, control, wants, open, created, first_seen)
      VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?4, ?3) ON CONFLICT DO NOTHING";
 const JOB_NEW: &str = "INSERT INTO job
-     (num, id, software, previous, origin, opened, status, sent, started, ended, phase, percent, reason)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+     (num, id, software, previous, origin, opened, status, sent, started, ended, phase, percent, reason,
+      rollout, wave, attempt, kind)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 const JOB_NOTE: &str =
     "UPDATE job SET sent = ?2, started = ?3, ended = ?4, phase = ?5, percent = ?6, reason = ?7
      WHERE seq = ?1";
 const JOB_MOVE: &str =
     "UPDATE job SET sent = ?2, started = ?3, ended = ?4, phase = ?5, percent = ?6, reason = ?7,
-     status = ?8 WHERE seq = ?1";
+     status = ?8, kind = CASE WHEN kind < 9 THEN ?8 ELSE kind END WHERE seq = ?1";
 
 /// A job that is in the history already.
 struct Known {
     seq: i64,
     device: i64,
     status: i64,
+    /// Rollout and wave, of a job of a rollout.
+    whose: Option<(i64, i64)>,
 }
 
 impl<'c> Statements<'c> {
@@ -80,7 +86,8 @@ impl<'c> Statements<'c> {
             shift: connection.prepare(SHIFT)?,
             revision: connection.prepare("SELECT revision FROM device WHERE num = ?")?,
             create: connection.prepare(CREATE)?,
-            job: connection.prepare("SELECT seq, num, status FROM job WHERE id = ?")?,
+            job: connection
+                .prepare("SELECT seq, num, status, rollout, wave FROM job WHERE id = ?")?,
             job_new: connection.prepare(JOB_NEW)?,
             job_note: connection.prepare(JOB_NOTE)?,
             job_move: connection.prepare(JOB_MOVE)?,
@@ -89,10 +96,12 @@ impl<'c> Statements<'c> {
             artifact_new: connection.prepare("INSERT INTO artifact (digest) VALUES (?)")?,
             artifacts: HashMap::new(),
             deltas: [0; 10],
+            tally: Tally::default(),
         })
     }
 
     pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
+        self.tally.begin();
         self.begin.execute(()).map(drop)
     }
 
@@ -104,6 +113,7 @@ impl<'c> Statements<'c> {
                 *delta = 0;
             }
         }
+        self.tally.fold(self.connection)?;
         self.commit.execute(()).map(drop)
     }
 
@@ -120,6 +130,9 @@ impl<'c> Statements<'c> {
         if known.iter().flatten().any(|job| Some(job.device) != owner) {
             return Ok(Outcome::Conflict);
         }
+        if self.is_overtaken(write, owner, &known)? {
+            return Ok(Outcome::Overtaken);
+        }
         let outcome = match write.from {
             Some(guard) => self.change(write, guard)?,
             None => self.create(write)?,
@@ -131,11 +144,39 @@ impl<'c> Statements<'c> {
             if write.gone {
                 facts::forget(self.connection, guard.key.0.cast_signed())?;
             }
+            for event in &write.events {
+                self.tally.came(self.connection, event)?;
+            }
             for entry in &write.audit {
                 audit::append(self.connection, entry)?;
             }
         }
         Ok(outcome)
+    }
+
+    /// Tells whether the rollout that this is for has moved on, or was here before.
+    fn is_overtaken(
+        &mut self,
+        write: &Write,
+        owner: Option<i64>,
+        known: &[Option<Known>],
+    ) -> rusqlite::Result<bool> {
+        if let Some(guard) = write.rollout
+            && !self.tally.stands(self.connection, guard)?
+        {
+            return Ok(true);
+        }
+        let (Some(num), jobs) = (owner, write.jobs.iter().zip(known)) else {
+            return Ok(false);
+        };
+        for (entry, known) in jobs {
+            if let (Some(assignment), None) = (entry.assignment, known)
+                && tally::is_taken(self.connection, num, assignment)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn known_jobs(&mut self, write: &Write) -> rusqlite::Result<Vec<Option<Known>>> {
@@ -146,6 +187,7 @@ impl<'c> Statements<'c> {
                     seq: row.get(0)?,
                     device: row.get(1)?,
                     status: row.get(2)?,
+                    whose: row.get::<_, Option<i64>>(3)?.zip(row.get(4)?),
                 })
             });
             known.push(job.optional()?);
@@ -259,7 +301,15 @@ impl<'c> Statements<'c> {
                     phase,
                     percent,
                     reason,
+                    entry.assignment.map(|whose| whose.rollout.0),
+                    entry.assignment.map(|whose| whose.wave),
+                    entry.assignment.map(|whose| whose.attempt),
+                    entry.assignment.map(|_| status),
                 ])?;
+                if let Some(assignment) = entry.assignment {
+                    self.tally
+                        .opened(self.connection, num, assignment, status)?;
+                }
             }
             Some(known) if known.status == status => {
                 self.job_note.execute(params![
@@ -268,6 +318,10 @@ impl<'c> Statements<'c> {
                 return Ok(());
             }
             Some(known) => {
+                if let Some(whose) = known.whose {
+                    self.tally
+                        .state_moves(self.connection, known.seq, whose, status)?;
+                }
                 self.job_move.execute(params![
                     known.seq, sent, started, ended, phase, percent, reason, status
                 ])?;
