@@ -7,6 +7,7 @@
 //! device's own (semantics 4).
 
 mod connector;
+pub(crate) mod date;
 mod resolver;
 pub mod route;
 
@@ -396,10 +397,18 @@ fn value(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_owned())
 }
 
-/// Reads `Retry-After` in seconds (RFC 9110 §10.2.3). A date is not heeded: it takes two clocks that agree.
+/// Reads `Retry-After` (RFC 9110 §10.2.3): seconds, or a date. What is left until a date is told by the answer's own `Date`
+/// where it has one, so that the device's clock need not be right.
 fn retry_after(headers: &HeaderMap) -> Option<u64> {
-    seconds(headers, &header::RETRY_AFTER)
+    seconds(headers, &header::RETRY_AFTER).or_else(|| {
+        let at = date::http(&value(headers, &header::RETRY_AFTER)?)?;
+        let sent = value(headers, &header::DATE).and_then(|text| date::http(&text));
+        Some(at.saturating_sub(sent.unwrap_or_else(now)).min(WAIT_S_MAX))
+    })
 }
+
+/// A date further away than this is a mistake of somebody's clock.
+const WAIT_S_MAX: u64 = 24 * 3600;
 
 fn seconds(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
     value(headers, name)?.trim().parse().ok()
@@ -425,6 +434,27 @@ fn without_url(e: &ureq::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_to_come_back_at_is_told_by_the_clock_of_whoever_says_it() {
+        let wait = |after: &str, sent: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, after.parse().unwrap());
+            headers.insert(header::DATE, sent.parse().unwrap());
+            retry_after(&headers)
+        };
+        let noon = "Sun, 06 Nov 1994 12:00:00 GMT";
+        assert_eq!(wait("120", noon), Some(120));
+        assert_eq!(wait("Sun, 06 Nov 1994 12:00:30 GMT", noon), Some(30));
+        assert_eq!(wait("Sun, 06 Nov 1994 11:00:00 GMT", noon), Some(0));
+        assert_eq!(
+            wait("Sun, 06 Nov 2094 12:00:00 GMT", noon),
+            Some(WAIT_S_MAX)
+        );
+        assert_eq!(wait("soon", noon), None);
+        // Without a `Date` the own clock has to do: 1994 is over.
+        assert_eq!(wait("Sun, 06 Nov 1994 12:00:30 GMT", "?"), Some(0));
+    }
 
     #[test]
     fn a_strangers_redirect_reaches_nothing_of_the_device_itself() {

@@ -1,9 +1,11 @@
 //! TLS as a device speaks it: whom it believes, what it shows of itself, and what a refusal means.
 
+mod floor;
 mod pin;
 
 use crate::identity::Identity;
 use crate::identity::key::Key;
+use floor::Floor;
 use pin::Pinned;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
@@ -48,7 +50,8 @@ impl<'a> From<&'a Identity> for Shown<'a> {
 /// Makes what connections are made with. Its sessions are resumed by all that share it.
 pub fn client(roots: Roots<'_>, shown: Option<Shown<'_>>) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    let floor = Floor::of(shown.map(|shown| shown.certificate));
+    let builder = ClientConfig::builder_with_details(Arc::clone(&provider), Arc::new(floor))
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?;
     let builder = match roots {
