@@ -32,6 +32,8 @@ pub mod outage;
 pub mod pace;
 pub mod path;
 pub mod plan;
+pub mod rehearse;
+pub mod report;
 pub mod state;
 pub mod step;
 pub mod tally;

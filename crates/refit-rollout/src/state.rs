@@ -128,6 +128,14 @@ impl Status {
         }
     }
 
+    /// Returns why it stopped, if it did.
+    pub const fn because(&self) -> Option<&Because> {
+        match self {
+            Self::Paused { because, .. } | Self::Aborted { because, .. } => Some(because),
+            _ => None,
+        }
+    }
+
     /// Tells whether nothing more can happen to it.
     pub const fn is_over(&self) -> bool {
         matches!(self, Self::Aborted { .. } | Self::Finished { .. })
