@@ -183,6 +183,16 @@ impl Record {
     }
 }
 
+/// Why a job of a rollout ended as it opened: the device had the software before.
+pub(crate) const ALREADY_THERE: &str = "already there";
+
+impl JobEntry {
+    /// Tells whether the device had the software before the job opened, and so was told nothing.
+    pub fn was_already_there(&self) -> bool {
+        self.sent.is_none() && self.reason.as_deref() == Some(ALREADY_THERE)
+    }
+}
+
 impl Job {
     /// Returns the state of the wire.
     pub const fn status(&self) -> Status {

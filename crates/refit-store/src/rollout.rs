@@ -115,7 +115,7 @@ impl RolloutRow {
 /// were retried they add up to devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum JobKind {
-    /// As the state that it is in.
+    /// As the state that it is in, unless one of the others says more.
     In(Status),
     /// It had ended otherwise, and then the device succeeded with it (semantics 9).
     LateSuccess,
@@ -123,15 +123,25 @@ pub enum JobKind {
     Reverted,
     /// A later attempt of the same device was opened.
     Retried,
+    /// It succeeded at once: the device ran the software before its turn came.
+    AlreadyThere,
+    /// It timed out while the device was at work.
+    GoneDark,
 }
 
 impl JobKind {
     /// How many there are.
-    pub const COUNT: usize = Status::ALL.len() + 3;
+    pub const COUNT: usize = Status::ALL.len() + 5;
 
     /// Returns all of them, in the order of their codes.
     pub fn all() -> impl Iterator<Item = Self> {
-        let rest = [Self::LateSuccess, Self::Reverted, Self::Retried];
+        let rest = [
+            Self::LateSuccess,
+            Self::Reverted,
+            Self::Retried,
+            Self::AlreadyThere,
+            Self::GoneDark,
+        ];
         Status::ALL.into_iter().map(Self::In).chain(rest)
     }
 }

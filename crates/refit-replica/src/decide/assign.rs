@@ -14,7 +14,7 @@ use crate::decide::{Draft, ask, desire, update};
 use crate::effect::{Answer, Assigned};
 use crate::input::Assign;
 use crate::job;
-use crate::record::{Job, Stage, Withheld};
+use crate::record::{ALREADY_THERE, Job, Stage, Withheld};
 use crate::why::Blocker;
 
 pub(super) fn assign(draft: &mut Draft<'_, '_>, assign: &Assign) {
@@ -165,12 +165,7 @@ fn open(draft: &mut Draft<'_, '_>, assign: &Assign) -> Assigned {
         }
     };
     if is_there(draft, assign) {
-        job::end(
-            draft,
-            Status::Succeeded,
-            Some("already there".into()),
-            false,
-        );
+        job::end(draft, Status::Succeeded, Some(ALREADY_THERE.into()), false);
         return Assigned::AlreadyThere(id);
     }
     ask::tell(draft);

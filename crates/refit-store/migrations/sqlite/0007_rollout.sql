@@ -39,5 +39,5 @@ ALTER TABLE job ADD COLUMN kind INTEGER;
 
 CREATE UNIQUE INDEX job_rollout ON job (rollout, num, attempt) WHERE rollout IS NOT NULL;
 CREATE INDEX job_rollout_kind ON job (rollout, kind) WHERE rollout IS NOT NULL;
--- Failed, rejected, timed out, reverted.
-CREATE INDEX job_failure ON job (rollout, kind, reason, previous) WHERE kind IN (4, 5, 6, 10);
+-- Failed, rejected, timed out, reverted, gone dark.
+CREATE INDEX job_failure ON job (rollout, kind, reason, previous) WHERE kind IN (4, 5, 6, 10, 13);

@@ -259,6 +259,11 @@ pub fn an_attempt_has_one_job(place: &dyn Place) {
     let again = with(&id, guard, vec![assigned("0-b", from, 0, Status::Queued)]);
     assert_eq!(commit_one(&*store, again), Outcome::Overtaken);
     assert_eq!(loaded(&*store, &id).guard(), guard);
+    let twice = ["0-b", "0-c"].map(|job| assigned(job, from, 1, Status::Queued));
+    assert_eq!(
+        commit_one(&*store, with(&id, guard, twice.to_vec())),
+        Outcome::Overtaken
+    );
     // The known job is no other one, and another rollout's attempt is its own.
     let guard = applied(&*store, with(&id, guard, vec![failed]));
     let other = rollout(&*store, "autumn");
@@ -281,6 +286,10 @@ pub fn a_job_is_of_one_kind(place: &dyn Place) {
         let counts = row.map(|row| row.counts).unwrap_or_default();
         JobKind::all().filter(|kind| counts.of(*kind) > 0).collect()
     };
+    let began = |status| JobEntry {
+        started: Some(Timestamp(8)),
+        ..assigned("0-b", of, 1, status)
+    };
     let mut put = |jobs: Vec<JobEntry>, events: Vec<Event>| {
         let operation = Operation {
             events,
@@ -302,6 +311,8 @@ pub fn a_job_is_of_one_kind(place: &dyn Place) {
         [JobKind::In(Status::Queued), JobKind::Retried]
     );
     put(Vec::new(), vec![Event::LateSuccess(job_id("0-a"))]);
+    put(vec![began(Status::TimedOut)], Vec::new());
+    assert_eq!(kinds(&*store), [JobKind::Retried, JobKind::GoneDark]);
     // It ended and was fallen back from within one operation; the other event is of a job of no rollout.
     put(
         vec![assigned("0-b", of, 1, Status::Succeeded)],
@@ -400,6 +411,8 @@ pub fn failures_are_clustered(place: &dyn Place) {
         };
         applied(&*store, operation);
     }
+    let there = count(&*store, of, JobKind::AlreadyThere);
+    assert_eq!(there, 1);
     let cluster = |status, reason: Option<&str>, from, jobs| Cluster {
         kind: JobKind::In(status),
         reason: reason.map(String::from),
@@ -475,6 +488,8 @@ fn any_operation(
         if let Some(assignment) = &mut entry.assignment {
             assignment.wave = wave;
         }
+        entry.started = random.bool().then_some(Timestamp(8));
+        entry.reason = random.bool().then(|| "already there".into());
         entry
     };
     let (one, two, three) = (named(), named(), named());

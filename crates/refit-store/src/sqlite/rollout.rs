@@ -1,7 +1,9 @@
 //! Rollouts in their tables: changed in a transaction of their own, if they still are what was decided from.
 
+use refit_protocol::job::Status;
 use refit_protocol::rollout::{Assignment, RolloutId, RolloutName};
 use refit_protocol::time::Timestamp;
+use refit_replica::record::JobEntry;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::rollout::{
@@ -27,7 +29,7 @@ pub(super) const ASSIGNED: &str = "SELECT num, rollout, wave, max(attempt), kind
      WHERE rollout = ?1 AND num > ?2 GROUP BY num ORDER BY num LIMIT ?3";
 /// The kinds stand in the text, so that the partial index is seen to fit.
 pub(super) const CLUSTERS: &str = "SELECT kind, reason, previous, count(*) FROM job
-     WHERE rollout = ?1 AND kind IN (4, 5, 6, 10) GROUP BY kind, reason, previous
+     WHERE rollout = ?1 AND kind IN (4, 5, 6, 10, 13) GROUP BY kind, reason, previous
      ORDER BY 4 DESC, 1, 2, 3 LIMIT ?2";
 
 /// The code of a late success; below are the codes of the states of jobs.
@@ -36,6 +38,25 @@ pub(super) const LATE_SUCCESS: i64 = 9;
 pub(super) const REVERTED: i64 = 10;
 /// The code of a job with a later attempt.
 pub(super) const RETRIED: i64 = 11;
+
+/// The code of a job of a device that had the software before.
+const ALREADY_THERE: i64 = 12;
+/// The code of a job that timed out while the device was at work.
+const GONE_DARK: i64 = 13;
+
+/// Returns as what a job is counted by its own line: what may come after its end is told by events.
+pub(super) fn kind_of(entry: &JobEntry) -> i64 {
+    match entry.status {
+        Status::Succeeded if entry.was_already_there() => ALREADY_THERE,
+        Status::TimedOut if entry.started.is_some() => GONE_DARK,
+        status => row::code(status),
+    }
+}
+
+/// Tells whether a kind is what came after the end of a job, which no state of it takes back.
+pub(super) const fn is_after(kind: i64) -> bool {
+    matches!(kind, LATE_SUCCESS..=RETRIED)
+}
 
 /// Makes a change.
 pub(super) fn change(
@@ -160,6 +181,8 @@ const fn code(kind: JobKind) -> i64 {
         JobKind::LateSuccess => LATE_SUCCESS,
         JobKind::Reverted => REVERTED,
         JobKind::Retried => RETRIED,
+        JobKind::AlreadyThere => ALREADY_THERE,
+        JobKind::GoneDark => GONE_DARK,
     }
 }
 
@@ -247,7 +270,7 @@ mod tests {
     fn what_is_asked_of_a_large_rollout_is_found_by_an_index() {
         let mut connection = Connection::open_in_memory().unwrap();
         crate::sqlite::schema::migrate_all(&mut connection).unwrap();
-        let failed = JobKind::In(refit_protocol::job::Status::Failed);
+        let failed = JobKind::In(Status::Failed);
         let jobs_of_a_kind = jobs("SELECT seq FROM job", Some(failed));
         for (sql, index) in [
             (
@@ -275,6 +298,6 @@ mod tests {
 
     #[test]
     fn codes_are_those_that_were_always_stored() {
-        assert!(JobKind::all().map(code).eq(0..12));
+        assert!(JobKind::all().map(code).eq(0..14));
     }
 }

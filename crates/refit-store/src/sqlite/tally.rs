@@ -7,7 +7,7 @@ use refit_replica::effect::Event;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::rollout::RolloutGuard;
-use crate::sqlite::rollout::{LATE_SUCCESS, RETRIED, REVERTED, revision};
+use crate::sqlite::rollout::{LATE_SUCCESS, RETRIED, REVERTED, is_after, revision};
 
 const TAKEN: &str = "SELECT 1 FROM job WHERE rollout = ?1 AND num = ?2 AND attempt = ?3";
 const EARLIER: &str = "SELECT seq, wave, kind FROM job
@@ -109,7 +109,7 @@ impl Tally {
         let from: i64 = connection
             .prepare_cached(KIND)?
             .query_row([seq], |row| row.get(0))?;
-        if from < LATE_SUCCESS {
+        if !is_after(from) {
             self.moved(rollout, wave, from, to);
         }
         Ok(())

@@ -6,12 +6,14 @@
 use std::collections::HashMap;
 
 use refit_protocol::digest::Digest;
+use refit_protocol::rollout::Assignment;
 use refit_replica::record::JobEntry;
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use crate::sqlite::audit;
 use crate::sqlite::encode::Write;
 use crate::sqlite::facts;
+use crate::sqlite::rollout::kind_of;
 use crate::sqlite::row;
 use crate::sqlite::tally::{self, Tally};
 use crate::store::{DeviceKey, Guard, Outcome};
@@ -65,7 +67,7 @@ const JOB_NOTE: &str =
      WHERE seq = ?1";
 const JOB_MOVE: &str =
     "UPDATE job SET sent = ?2, started = ?3, ended = ?4, phase = ?5, percent = ?6, reason = ?7,
-     status = ?8, kind = CASE WHEN kind < 9 THEN ?8 ELSE kind END WHERE seq = ?1";
+     status = ?8, kind = CASE WHEN kind IS NULL OR kind BETWEEN 9 AND 11 THEN kind ELSE ?9 END WHERE seq = ?1";
 
 /// A job that is in the history already.
 struct Known {
@@ -166,15 +168,21 @@ impl<'c> Statements<'c> {
         {
             return Ok(true);
         }
-        let (Some(num), jobs) = (owner, write.jobs.iter().zip(known)) else {
-            return Ok(false);
-        };
-        for (entry, known) in jobs {
-            if let (Some(assignment), None) = (entry.assignment, known)
-                && tally::is_taken(self.connection, num, assignment)?
-            {
+        let jobs = write.jobs.iter().zip(known);
+        let new = jobs.filter_map(|(entry, known)| entry.assignment.filter(|_| known.is_none()));
+        let mut opened: Vec<Assignment> = Vec::new();
+        for assignment in new {
+            let is_same = |other: &Assignment| {
+                (other.rollout, other.attempt) == (assignment.rollout, assignment.attempt)
+            };
+            let taken = match owner {
+                Some(num) => tally::is_taken(self.connection, num, assignment)?,
+                None => false,
+            };
+            if taken || opened.iter().any(is_same) {
                 return Ok(true);
             }
+            opened.push(assignment);
         }
         Ok(false)
     }
@@ -279,6 +287,7 @@ impl<'c> Statements<'c> {
         known: Option<Known>,
     ) -> rusqlite::Result<()> {
         let status = row::code(entry.status);
+        let kind = kind_of(entry);
         let sent = entry.sent.map(|at| at.0.cast_signed());
         let started = entry.started.map(|at| at.0.cast_signed());
         let ended = entry.ended.map(|at| at.0.cast_signed());
@@ -304,11 +313,10 @@ impl<'c> Statements<'c> {
                     entry.assignment.map(|whose| whose.rollout.0),
                     entry.assignment.map(|whose| whose.wave),
                     entry.assignment.map(|whose| whose.attempt),
-                    entry.assignment.map(|_| status),
+                    entry.assignment.map(|_| kind),
                 ])?;
                 if let Some(assignment) = entry.assignment {
-                    self.tally
-                        .opened(self.connection, num, assignment, status)?;
+                    self.tally.opened(self.connection, num, assignment, kind)?;
                 }
             }
             Some(known) if known.status == status => {
@@ -320,10 +328,10 @@ impl<'c> Statements<'c> {
             Some(known) => {
                 if let Some(whose) = known.whose {
                     self.tally
-                        .state_moves(self.connection, known.seq, whose, status)?;
+                        .state_moves(self.connection, known.seq, whose, kind)?;
                 }
                 self.job_move.execute(params![
-                    known.seq, sent, started, ended, phase, percent, reason, status
+                    known.seq, sent, started, ended, phase, percent, reason, status, kind
                 ])?;
                 self.deltas[job_counter(known.status)] -= 1;
             }
