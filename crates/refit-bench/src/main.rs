@@ -7,11 +7,13 @@
 //! - `mtls`: the same endpoint over mutual TLS, beside mosquitto with the same certificates
 //! - `store [devices [seconds]]`: the store, and the whole engine, beside a bare SQLite loop; `engine`: of that, the
 //!   whole engine alone
+//! - `index [devices]`: questions about the whole fleet, beside a plain scan of its rows
 //! - `agent`: size and memory of the agent (`cargo build --profile agent -p refit-agent`)
 
 mod agent;
 mod engine;
 mod identities;
+mod index;
 mod load;
 mod measure;
 mod mqtt;
@@ -33,11 +35,12 @@ fn main() -> ExitCode {
             Some("agent") => agent::run(&home),
             Some("engine") => store::run_engine(&home).map_err(std::io::Error::other),
             Some("idle") => mqtt::run_idle(&home),
+            Some("index") => index::run().map_err(std::io::Error::other),
             Some("mqtt") => mqtt::run(&home),
             Some("mtls") => private::run(&home),
             Some("store") => store::run(&home).map_err(std::io::Error::other),
             _ => Err(std::io::Error::other(
-                "usage: refit-bench agent | idle | mqtt | mtls | engine | store [devices [seconds]]",
+                "usage: refit-bench agent | idle | index [devices] | mqtt | mtls | engine | store [devices [seconds]]",
             )),
         });
     drop(std::fs::remove_dir_all(&home));

@@ -111,8 +111,17 @@ impl Server {
     }
 }
 
+/// Returns the resident memory of this process, in bytes.
+pub(crate) fn own_resident_bytes() -> io::Result<u64> {
+    resident_bytes_of(std::process::id())
+}
+
 fn resident_bytes(child: &Child) -> io::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+    resident_bytes_of(child.id())
+}
+
+fn resident_bytes_of(process: u32) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let kib = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::Path;
 
 /// The arrows: a room, and the rooms that it may use. Test benches may use anything.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("refit-protocol", &[]),
     ("refit-packet", &[]),
     ("refit-replica", &["refit-protocol"]),
     ("refit-rollout", &["refit-protocol", "refit-selector"]),
     ("refit-access", &["refit-protocol"]),
     ("refit-selector", &["refit-protocol"]),
+    ("refit-index", &["refit-protocol", "refit-selector"]),
     ("refit-identity", &["refit-protocol"]),
     ("refit-console", &["refit-protocol"]),
     ("refit-tls", &[]),
