@@ -10,7 +10,8 @@
 //! `check.rs` what is contradictory in it, `state.rs` where it stands and `state/act.rs` what operators may do. `waves.rs`
 //! cuts the members once, `admit.rs` asks of one device whether it is its turn (`why` prints the same). `tally.rs` are the
 //! counts that all is read from; `threshold.rs`, `pace.rs`, `budget.rs`, `path.rs`, `outage.rs` and `cluster.rs` are a rule
-//! each. `rehearse.rs` runs the planner over a model before it runs over devices, `report.rs` is what is left of it.
+//! each; `gate.rs` judges health after boot, `window.rs` the hours, `describe.rs` says both. `rehearse.rs`
+//! runs the planner over a model before it runs over devices, `report.rs` is what is left of it.
 //!
 //! *Keeps* (design §9): 5, never more in flight than the plan allows, and no job is opened past a threshold
 //! (`tests/running.rs`); 6, figures are counts of jobs; 8, `why` names the planner's own reasons.

@@ -1,6 +1,7 @@
 //! The health gate against chance: how often it is wrong, and how soon it is right.
 
 use refit_protocol::time::Timestamp;
+use refit_rollout::describe;
 use refit_rollout::gate::{Baseline, Event, Gate, Hour, Metric, Settings, Sites, Tally, Verdict};
 
 use crate::chance::Chance;
@@ -338,4 +339,29 @@ fn a_power_cut_at_a_site_is_one_event_and_knows_nothing_of_arms() {
     // All of them have had their event; the site's others have not.
     assert_eq!(sites.fold([cut(8, true), cut(11, true)]), (1, 0));
     assert_eq!(sites.devices().collect::<Vec<_>>(), [1, 3, 8, 9, 11]);
+}
+
+#[test]
+fn a_gate_says_what_is_missing_and_why_it_stopped() {
+    let settings = Settings::from(Metric::Silence);
+    let mut gate = Gate::new(settings.clone(), START);
+    let say = |gate: &Gate| describe::gate(&gate.verdict(START), &settings);
+    assert_eq!(
+        say(&gate).unwrap(),
+        "health not shown yet: silence: nothing is excluded yet, 1.00 in 24 h is demanded (7190 device-hours without an event)"
+    );
+    gate.observe(Metric::Silence, 0, hour_of((40, 1_000), (1, 1_000)));
+    let stopped = say(&gate).unwrap();
+    assert!(
+        stopped.starts_with("stopped by silence: 96.00 % of the updated devices against 2.40 % of those not updated, in 24 h"),
+        "{stopped}"
+    );
+    let open = Gate::new(
+        Settings {
+            metrics: Vec::new(),
+            ..settings.clone()
+        },
+        START,
+    );
+    assert_eq!(say(&open), None);
 }
