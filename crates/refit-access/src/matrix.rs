@@ -107,7 +107,7 @@ table! {
     ReleaseDownload "release:download" Read   Fleet  No     Yes      Yes   Named       "download artifacts by right of a token, without a grant";
     ReleaseAdd     "release:add"     Write  Fleet  No     Yes      Yes   Named       "add releases";
     ReleaseRemove  "release:remove"  Write  Fleet  No     Yes      Yes   No          "remove releases that no device desires";
-    TrustWrite     "trust:write"     Write  Fleet  No     No       Yes   No          "rotate the keys of grants";
+    TrustWrite     "trust:write"     Write  Fleet  No     No       Yes   No          "rotate the keys of grants, and the fleet's CA";
     AuditRead      "audit:read"      Read   Fleet  No     No       Yes   No          "read the audit log";
     TokenRead      "token:read"      Read   Fleet  No     No       Yes   No          "see which tokens there are";
     TokenWrite     "token:write"     Write  Fleet  No     No       Yes   No          "make and revoke tokens";

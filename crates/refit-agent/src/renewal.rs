@@ -84,6 +84,15 @@ impl From<String> for Failure {
     }
 }
 
+/// What came of the question for the trust bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The bundle was newer, and is held now.
+    pub is_newer: bool,
+    /// The server wants the identity renewed: its certificate is of a CA that signs no longer.
+    pub renew: bool,
+}
+
 /// All that a renewal needs.
 pub struct Keeper<'a> {
     /// The files of the device.
@@ -133,15 +142,19 @@ impl Keeper<'_> {
         self.take(old, key, &reply)
     }
 
-    /// Asks for the trust bundle, and takes it if it is newer. Tells whether it was.
-    pub fn trust(&self) -> Result<bool, Failure> {
+    /// Asks for the trust bundle, and takes it if it is newer.
+    pub fn trust(&self) -> Result<Heard, Failure> {
         let old = &self.current.get().identity;
         let reply = self
             .client
             .document(&format!("{}/device/v1/trust", old.server))?;
         let bundle = TrustBundle::parse(&good(&reply)?.body)?;
-        if bundle.number <= old.trust.number {
-            return Ok(false);
+        let heard = Heard {
+            is_newer: bundle.number > old.trust.number,
+            renew: bundle.renew,
+        };
+        if !heard.is_newer {
+            return Ok(heard);
         }
         self.keep(Identity {
             trust: Trust {
@@ -150,7 +163,7 @@ impl Keeper<'_> {
             },
             ..old.clone()
         })?;
-        Ok(true)
+        Ok(heard)
     }
 
     fn key(&self, old: &Identity) -> Result<Key, String> {

@@ -111,6 +111,7 @@ fn enrol(
             trust: TrustBundle {
                 number: 3,
                 roots: authority.pem(),
+                renew: false,
             },
             mqtt: "mqtts://127.0.0.1:8883".into(),
             renew_after: Timestamp(1),

@@ -23,6 +23,8 @@ const NONCE: [u8; 32] = [9; 32];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mood {
     Good,
+    /// To another authority: whoever asks is told to renew.
+    Moving,
     Revoking,
     Busy,
     Confused,
@@ -83,11 +85,12 @@ fn answer(request: &Request, authority: &Authority, mood: Mood) -> Answer {
     match mood {
         Mood::Revoking => return problem(403, "the device was revoked"),
         Mood::Busy => return (503, "Retry-After: 90\r\n".into(), Vec::new()),
-        Mood::Good | Mood::Confused => {}
+        Mood::Good | Mood::Moving | Mood::Confused => {}
     }
     let bundle = TrustBundle {
         number: 4,
         roots: authority.pem(),
+        renew: mood == Mood::Moving,
     };
     let csr = match &*request.line {
         "GET /device/v1/trust" => return json(&bundle.to_json()),
@@ -119,7 +122,7 @@ fn answer(request: &Request, authority: &Authority, mood: Mood) -> Answer {
     };
     let id = match mood {
         Mood::Confused => "another",
-        Mood::Good | Mood::Revoking | Mood::Busy => "lamp-7",
+        Mood::Good | Mood::Moving | Mood::Revoking | Mood::Busy => "lamp-7",
     };
     let issued = Issued {
         id: refit_protocol::device_id::DeviceId::parse(id).unwrap(),
@@ -217,8 +220,11 @@ fn who_was_revoked_hears_it_and_keeps_all() {
 fn a_trust_bundle_is_taken_when_it_is_newer() {
     let bench = Bench::start();
     let old = bench.on_disk();
-    assert!(bench.keeper().trust().unwrap());
+    let heard = bench.keeper().trust().unwrap();
+    assert_eq!((heard.is_newer, heard.renew), (true, false));
     assert_eq!(bench.on_disk().trust.number, 4);
     assert_eq!(bench.on_disk().key, old.key);
-    assert!(!bench.keeper().trust().unwrap(), "the same is not newer");
+    bench.feel(Mood::Moving);
+    let heard = bench.keeper().trust().unwrap();
+    assert_eq!((heard.is_newer, heard.renew), (false, true), "the same");
 }

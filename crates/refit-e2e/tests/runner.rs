@@ -6,6 +6,7 @@
     reason = "a test says so when it fails"
 )]
 
+mod ca_rotation;
 mod demo;
 mod enrolled;
 mod factory;

@@ -65,6 +65,7 @@ impl Bundle {
         TrustBundle {
             number: self.number,
             roots: self.text.clone(),
+            renew: false,
         }
     }
 }

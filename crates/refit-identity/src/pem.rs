@@ -43,6 +43,16 @@ pub fn certificate(text: &str) -> Result<Vec<u8>, Fault> {
     one(text, &["CERTIFICATE"])
 }
 
+/// Cuts a text that [`certificates`] has read into its certificates, each with its first and last line.
+pub fn cut(text: &str) -> Vec<String> {
+    const END: &str = "-----END CERTIFICATE-----";
+    let begin = |piece: &str| piece.find("-----BEGIN CERTIFICATE-----");
+    text.split_inclusive(END)
+        .filter(|piece| piece.ends_with(END))
+        .filter_map(|piece| Some(piece.get(begin(piece)?..)?.to_owned() + "\n"))
+        .collect()
+}
+
 fn read(text: &str, labels: &[&'static str], most: usize) -> Result<Vec<Vec<u8>>, Fault> {
     let mut found = Vec::new();
     for block in Pem::iter_from_buffer(text.as_bytes()) {

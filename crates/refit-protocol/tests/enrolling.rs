@@ -61,7 +61,7 @@ proptest! {
         let answer = Nonce { nonce, expires: Timestamp(time) };
         prop_assert_eq!(Nonce::parse(answer.to_json().to_string().as_bytes()), Ok(answer));
         if let Some(id) = id {
-            let trust = TrustBundle { number: time, roots: csr.clone() };
+            let trust = TrustBundle { number: time, roots: csr.clone(), renew: time % 2 == 1 };
             let issued = Issued {
                 id, certificate: csr, trust, mqtt: "mqtts://h:1".into(),
                 renew_after: Timestamp(time), expires: Timestamp(time),

@@ -1,6 +1,7 @@
 //! Who is a device here, and who no longer is.
 //!
-//! `authority.rs` has the CA's files, `enrol.rs` gives and renews certificates, `claims.rs` makes tokens, `nonces.rs` and `throttle.rs` guard
+//! `authority.rs` has the CA, `rotation.rs` says how far a change of it is and `rotate.rs` makes one, `enrol.rs` gives and
+//! renews certificates, `claims.rs` makes tokens, `nonces.rs` and `throttle.rs` guard
 //! what anybody may ask. This file is what must be refused, in memory: whoever lets a device in asks [`Identities`]
 //! each time, for a resumed TLS session has verified nothing again.
 
@@ -10,6 +11,8 @@ pub(crate) mod counted;
 pub(crate) mod enrol;
 mod nonces;
 mod refusal;
+pub(crate) mod rotate;
+pub(crate) mod rotation;
 pub(crate) mod throttle;
 
 use std::collections::{HashMap, HashSet};

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use refit_identity::ca::{self, signed_by, validity_of};
 use refit_identity::validity::SERVER_MS;
 use refit_protocol::time::Timestamp;
@@ -55,10 +56,12 @@ pub(crate) struct Privacy {
     pub(crate) https: Arc<ServerConfig>,
     pub(crate) mqtts: Arc<ServerConfig>,
     pub(crate) own: Arc<OwnCertificate>,
+    /// Whose devices are let in.
+    clients: Arc<Clients>,
     /// The names that the certificate should have.
     pub(crate) names: Vec<String>,
-    /// Set where the certificate is our own to renew.
-    renewing: Option<Renewing>,
+    /// Set where the certificate is our own to renew; held by whoever does.
+    renewing: Option<Mutex<Renewing>>,
     /// The file of the chain that is shown.
     shown: PathBuf,
 }
@@ -104,11 +107,7 @@ impl Privacy {
                 (own, Some(renewing))
             }
         };
-        let roots = authority.client_authorities();
-        let roots: Vec<_> = roots
-            .map(|der| CertificateDer::from(der.to_vec()))
-            .collect();
-        let clients = Arc::new(Clients::new(&roots)?);
+        let clients = Arc::new(Clients::new(&let_in(&authority))?);
         let own = Arc::new(own);
         let tls = |protocols: &[&[u8]]| {
             config(
@@ -128,8 +127,9 @@ impl Privacy {
             mqtts: tls(&[])?,
             authority,
             own,
+            clients,
             names: wanted.names.clone(),
-            renewing,
+            renewing: renewing.map(Mutex::new),
             shown,
         };
         privacy.say_shown();
@@ -147,6 +147,19 @@ impl Privacy {
         }
     }
 
+    /// The CA has changed: from now on its devices are let in, and a certificate of our own is by the CA that signs. New
+    /// handshakes see both; connections that are open stay. It reads and writes files.
+    pub(crate) fn follow(&self) -> Result<(), Error> {
+        self.clients.trust(&let_in(&self.authority))?;
+        self.look(true);
+        Ok(())
+    }
+
+    /// Tells whether the server's certificate is our own to make, and so follows the CA.
+    pub(crate) const fn is_ours(&self) -> bool {
+        self.renewing.is_some()
+    }
+
     /// Claim tokens pin what is shown.
     fn say_shown(&self) {
         let chain = fs::read_to_string(&self.shown).unwrap_or_default();
@@ -157,7 +170,7 @@ impl Privacy {
 
     fn look(&self, renews: bool) {
         if let (Some(renewing), true) = (&self.renewing, renews)
-            && let Err(error) = renewing.renew_if_due(wall::now())
+            && let Err(error) = renewing.lock().renew_if_due(wall::now())
         {
             tracing::error!("the server's certificate was not renewed: {error}");
         }
@@ -172,6 +185,11 @@ impl Privacy {
             }
         }
     }
+}
+
+fn let_in(authority: &Authority) -> Vec<CertificateDer<'static>> {
+    let all = authority.client_authorities().into_iter();
+    all.map(CertificateDer::from).collect()
 }
 
 impl Renewing {
@@ -192,10 +210,8 @@ impl Renewing {
     }
 
     fn make(&self, now: Timestamp) -> Result<(), Error> {
-        let signed = self
-            .authority
-            .ca
-            .sign_server(&self.names, now, SERVER_MS, &serial()?);
+        let ca = Arc::clone(&self.authority.trusted().ca);
+        let signed = ca.sign_server(&self.names, now, SERVER_MS, &serial()?);
         let (issued, key) = signed.map_err(Error::Sign)?;
         let text = format!("{NAMES}{}\n{}", self.names.join(", "), issued.chain);
         // Between the two they do not match: then the old pair is shown until the next look.
@@ -224,7 +240,7 @@ impl Renewing {
             .is_some_and(|validity| validity.not_before <= now && now < validity.renew_after());
         names == Some(&self.names.join(", "))
             && is_timely
-            && signed_by(leaf, self.authority.ca.issuer_der())
+            && signed_by(leaf, self.authority.trusted().ca.issuer_der())
     }
 }
 

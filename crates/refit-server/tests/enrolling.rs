@@ -461,5 +461,12 @@ fn a_ca_that_is_not_whole_is_named_before_anybody_is_served() {
         .stop();
     // Another CA under the same devices would lock all of them out.
     std::fs::rename(data.join("ca"), data.join("old")).unwrap();
+    assert!(fault().contains("root.pem is missing"), "{}", fault());
+    let other = tempfile::tempdir().unwrap();
+    let other = other.path().join("data");
+    TestServer::start_on(&other, &Wishes::default())
+        .unwrap()
+        .stop();
+    std::fs::rename(other.join("ca"), data.join("ca")).unwrap();
     assert!(fault().contains("not in the trust bundle"), "{}", fault());
 }

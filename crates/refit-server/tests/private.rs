@@ -17,7 +17,7 @@ use rustls::ClientConfig;
 
 const YEAR_MS: u64 = 365 * 86_400_000;
 
-fn secure() -> Wishes {
+pub(crate) fn secure() -> Wishes {
     Wishes {
         is_secure: true,
         ..Wishes::default()
@@ -28,7 +28,7 @@ fn identity(server: &TestServer, id: &str) -> Identity {
     Identity::signed(server.data(), id, YEAR_MS)
 }
 
-fn root(server: &TestServer) -> String {
+pub(crate) fn root(server: &TestServer) -> String {
     fs::read_to_string(server.places().root.as_ref().unwrap()).unwrap()
 }
 
@@ -42,7 +42,7 @@ fn asked(server: &TestServer, config: &Arc<ClientConfig>, method: &str, path: &s
     sent(server, config, &format!("{method} {path}"), &bearer, "")
 }
 
-fn sent(
+pub(crate) fn sent(
     server: &TestServer,
     config: &Arc<ClientConfig>,
     what: &str,

@@ -50,4 +50,6 @@ mod releases;
 #[cfg(test)]
 mod removing;
 #[cfg(test)]
+mod rotating;
+#[cfg(test)]
 mod sources;

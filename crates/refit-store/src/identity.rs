@@ -156,13 +156,16 @@ pub struct CertificateRow {
     pub chain: String,
 }
 
-/// The roots that devices trust, under their number.
+/// The roots that devices trust, and whom the server lets in, under their number. The newest row is what holds: a change
+/// of the fleet's CA is one more row, and so is whole or has not been.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustRow {
     /// Which bundle it is; it begins at 1.
     pub number: u64,
-    /// The roots, PEM.
+    /// The roots, PEM; the first is the one of the CA that signs.
     pub roots: String,
+    /// The issuers whose certificates are let in, PEM; the first signs. Empty in a row of an earlier version.
+    pub issuers: String,
     /// When it was made.
     pub made: Timestamp,
 }
@@ -232,8 +235,10 @@ pub enum IdentityChange {
     },
     /// Makes the next trust bundle.
     AddTrust {
-        /// The roots, PEM.
+        /// The roots, PEM; the first is the one of the CA that signs.
         roots: String,
+        /// The issuers whose certificates are let in, PEM; the first signs.
+        issuers: String,
         /// When.
         at: Timestamp,
     },

@@ -162,6 +162,13 @@ pub trait Reader: Send {
     /// Tells how many certificates of each issuer are in use at this time.
     fn issuers(&mut self, at: Timestamp) -> Result<Vec<IssuerCount>, Failure>;
 
+    /// Lists the devices whose certificate in use at this time is of another issuer. It reads all certificates.
+    fn holders_of_others(
+        &mut self,
+        issuer: Digest,
+        at: Timestamp,
+    ) -> Result<Vec<DeviceId>, Failure>;
+
     /// Tells how many of the devices that were seen since then reported which trust bundle. It reads all of them.
     fn trust_counts(&mut self, since: Timestamp) -> Result<Vec<TrustCount>, Failure>;
 

@@ -16,7 +16,8 @@ use std::time::Duration;
 /// The longest sleep: a wall clock may be set meanwhile.
 const LOOK: Duration = Duration::from_secs(60 * 60);
 
-/// The least time between two questions for the trust bundle, and between two proofs that a refusal has caused.
+/// The mean time between two questions for the trust bundle, and the least between two proofs that a refusal has caused.
+/// Each device waits half to one and a half times as long: a fleet that comes back together does not ask together again.
 const TRUST_MS: u64 = 24 * 60 * 60 * 1000;
 const PROOF_MS: u64 = 60 * 60 * 1000;
 
@@ -52,13 +53,18 @@ pub(super) fn run(post: &Post, draw: &mut dyn FnMut(u64) -> u64) {
         failures: 0,
         not_before: Monotonic(0),
         trusted: None,
+        told_to_renew: false,
         proven: None,
     };
     loop {
         let wait = watch.work(&keeper, &post.news, draw);
         match post.nudges.recv_timeout(wait.min(LOOK)) {
-            Ok(Nudge::Up) => watch.up(&keeper, &post.news),
+            Ok(Nudge::Up) => watch.trust(&keeper, &post.news, draw),
             Ok(Nudge::Refused) => watch.refused(&keeper, &post.news),
+            // A connection may stay up for months.
+            Err(RecvTimeoutError::Timeout) if watch.trusted.is_some() => {
+                watch.trust(&keeper, &post.news, draw);
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
@@ -68,7 +74,10 @@ pub(super) fn run(post: &Post, draw: &mut dyn FnMut(u64) -> u64) {
 struct Watch {
     failures: u32,
     not_before: Monotonic,
-    trusted: Option<Monotonic>,
+    /// When it was last asked for the trust bundle, and for how many milliseconds it is not asked again.
+    trusted: Option<(Monotonic, u64)>,
+    /// The server said that the identity is of a CA that signs no longer.
+    told_to_renew: bool,
     proven: Option<Monotonic>,
 }
 
@@ -81,7 +90,10 @@ impl Watch {
         draw: &mut dyn FnMut(u64) -> u64,
     ) -> Duration {
         let now = now();
-        let due = due(&keeper.current.get().identity, now.wall);
+        let due = match due(&keeper.current.get().identity, now.wall) {
+            Due::Wait(_) if self.told_to_renew => Due::Renew,
+            due => due,
+        };
         let left = Duration::from_millis(self.not_before.since(now.mono));
         let done = match due {
             Due::Wait(wait) => return wait,
@@ -95,6 +107,7 @@ impl Watch {
         match done {
             Ok(()) => {
                 self.failures = 0;
+                self.told_to_renew = false;
                 renewed(keeper, news);
                 LOOK
             }
@@ -111,15 +124,26 @@ impl Watch {
         }
     }
 
-    fn up(&mut self, keeper: &Keeper<'_>, news: &Sender<News>) {
+    /// Asks for the trust bundle, if that is due.
+    fn trust(
+        &mut self,
+        keeper: &Keeper<'_>,
+        news: &Sender<News>,
+        draw: &mut dyn FnMut(u64) -> u64,
+    ) {
         let now = now().mono;
-        if self.trusted.is_some_and(|at| now.since(at) < TRUST_MS) {
+        let is_early = |(at, pause)| now.since(at) < pause;
+        if self.trusted.is_some_and(is_early) {
             return;
         }
         match keeper.trust() {
-            Ok(newer) => {
-                self.trusted = Some(now);
-                if newer {
+            Ok(heard) => {
+                self.trusted = Some((now, TRUST_MS / 2 + draw(TRUST_MS)));
+                if heard.renew {
+                    say("the fleet moves to another authority: the identity is renewed now");
+                    self.told_to_renew = true;
+                }
+                if heard.is_newer {
                     say("the trust bundle is newer");
                     report(keeper, news);
                 }

@@ -17,6 +17,8 @@ pub struct TrustBundle {
     pub number: u64,
     /// The certificates of the roots, PEM, one after the other.
     pub roots: String,
+    /// Whether the device that asks should renew now: its certificate is of a CA that signs no longer.
+    pub renew: bool,
 }
 
 /// A certificate that was issued: the answer to enrolment and renewal.
@@ -48,7 +50,11 @@ pub struct Nonce {
 impl TrustBundle {
     /// Returns the answer of `GET /device/v1/trust`.
     pub fn to_json(&self) -> Value {
-        json!({"number": self.number, "roots": self.roots})
+        let mut answer = json!({"number": self.number, "roots": self.roots});
+        if self.renew {
+            answer["renew"] = true.into();
+        }
+        answer
     }
 
     /// Reads it, or says what is missing.
@@ -60,6 +66,7 @@ impl TrustBundle {
         Ok(Self {
             number: number(map, "number")?,
             roots: text(map, "roots")?,
+            renew: map.get("renew").and_then(Value::as_bool).unwrap_or(false),
         })
     }
 }

@@ -1,5 +1,7 @@
 //! The fleet's CA, as operators see it: what devices trust, how many have moved to it, and when what expires.
 
+pub(crate) mod turn;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,12 +13,15 @@ use utoipa::ToSchema;
 use super::App;
 use super::error::Problem;
 use super::show;
+use crate::identity::rotation::{History, others};
 use crate::wall::{self, rfc3339};
 
 /// The CA.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CaShown {
+    /// How far a change of the CA is: `steady`, `learning` (devices learn the next root) or `moving` (they renew).
+    stage: &'static str,
     /// The number of the trust bundle that devices should hold.
     trust: u64,
     /// How many roots are in it.
@@ -35,6 +40,8 @@ pub(crate) struct CaShown {
     holds: Vec<TrustHeld>,
     /// How many of those devices do not hold the newest bundle.
     behind: u64,
+    /// How many of them lack the root that signs, or is to sign next: it is this that `refit ca switch` looks at.
+    lacking: u64,
     /// The certificates in use, by issuer.
     issuers: Vec<IssuerShown>,
     /// How many certificates in use are of another issuer than the present one.
@@ -76,19 +83,25 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Json<CaShown>, P
     let counts = counted.get(&app.readers, Instant::now(), now).await?;
     let (holds, issuers) = (&counts.holds, &counts.issuers);
     let authority = &app.office.authority;
-    let (bundle, own) = (authority.bundle(), authority.ca.name());
+    let trusted = authority.trusted();
+    let (bundle, own) = (&trusted.bundle, trusted.ca.name());
     let behind = holds.iter().filter(|held| held.number != bundle.number);
-    let foreign = issuers.iter().filter(|issuer| issuer.issuer != own);
+    let history = app.readers.read(|reader| History::read(reader)).await?;
+    let next = history
+        .next(bundle)
+        .unwrap_or_else(|| trusted.ca.root_der());
     Ok(Json(CaShown {
+        stage: history.stage(&trusted).word(),
+        lacking: history.lacking(next, holds),
         trust: bundle.number,
         roots: bundle.roots().len(),
         roots_expire_at: bundle.first_expiry().map(rfc3339),
         issuer: own.to_hex(),
-        issuer_expires_at: rfc3339(authority.ca.validity().not_after),
+        issuer_expires_at: rfc3339(trusted.ca.validity().not_after),
         presented: authority.presented().to_hex(),
         counted_at: rfc3339(counts.at),
         behind: behind.map(|held| held.devices).sum(),
-        left_to_renew: foreign.map(|issuer| issuer.certificates).sum(),
+        left_to_renew: others(issuers, own),
         holds: holds
             .iter()
             .map(|held| TrustHeld {

@@ -138,7 +138,8 @@ pub(crate) async fn trust(
     shown: Shown,
 ) -> Result<Json<Value>, Problem> {
     throttle(&app, &shown)?;
-    Ok(Json(app.office.trust().to_json()))
+    let peer = shown.peer.as_deref();
+    Ok(Json(app.office.trust_of(peer).to_json()))
 }
 
 fn throttle(app: &App, shown: &Shown) -> Result<(), Problem> {

@@ -1,29 +1,31 @@
-//! The files of the fleet's CA: made at the first start, or the operator's own.
+//! The CA of this server: who signs, whom it lets in, and what devices trust; all of it can change while it runs.
 //!
-//! `ca/root.pem`, `ca/issuer.pem`, `ca/issuer.key`, and `ca/root.key`, which may lie elsewhere. They come into being
-//! together: a folder is made aside and named at the end, so that there is never half a CA.
+//! What holds is the newest trust bundle in the store; the keys are files ([`files`]). So a change of the CA is one
+//! commit, and the files follow it: now, or at the next start.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+pub(crate) mod files;
+pub(crate) mod trusted;
+
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::RwLock;
-use refit_identity::ca::{self, Signer, signed_by, top_of};
+use parking_lot::{Mutex, RwLock};
+use refit_access::audit::Entry;
+use refit_access::matrix::Operation;
+use refit_engine::author::Author;
+use refit_identity::ca::{self, signed_by, top_of};
 use refit_identity::validity::{DAY_MS, DEVICE_MS, WrongClock};
-use refit_identity::{Bundle, Ca, CaFiles, IdPattern, Peer, Serial, pem};
+use refit_identity::{Bundle, IdPattern, Peer, Serial, pem};
 use refit_protocol::digest::Digest;
 use refit_protocol::time::Timestamp;
 use refit_store::identity::{IdentityChange, IdentityOutcome};
 use refit_store::store::{Failure, Store};
 
-use crate::secret_file::write_private;
-
-/// The folder below the data directory.
-pub(crate) const FOLDER: &str = "ca";
-
-/// A longer file is no certificate and no key.
-const FILE_BYTES_MAX: u64 = 256 * 1024;
+pub(crate) use files::{FOLDER, check_private};
+use files::{Home, Loaded};
+use trusted::{Said, Trusted};
 
 /// A factory whose certificates may enrol.
 pub(crate) struct Factory {
@@ -69,24 +71,20 @@ pub struct Own {
     pub key: PathBuf,
 }
 
-/// The last certificate of a chain.
-fn last(chain: &str) -> &str {
-    let begin = chain.rfind("-----BEGIN CERTIFICATE-----");
-    chain.get(begin.unwrap_or(0)..).unwrap_or(chain)
-}
-
-/// The CA of this server, what devices trust, and who else may have signed a certificate that enrols.
+/// Who signs, whom the server lets in, and who else may have signed a certificate that enrols.
 pub(crate) struct Authority {
-    pub(crate) ca: Ca,
-    /// Issuers of this fleet whose certificates are still in use, DER; the present one among them.
-    issuers: Vec<Vec<u8>>,
-    bundle: Bundle,
+    /// What holds now; whoever decides by it takes it once.
+    trusted: RwLock<Arc<Trusted>>,
+    /// Where the files are.
+    pub(super) home: Home,
     factories: Vec<Factory>,
     pub(crate) terms: Terms,
-    /// Whether a root is the operator's own, which may have signed other issuers for other purposes.
-    is_own: bool,
+    /// Whether an issuer has lost its trust since the start: connections that are open were verified before that.
+    has_finished: AtomicBool,
     /// The SHA-256 of the certificate at the top of the chain that the HTTPS listener shows.
     presented: RwLock<Digest>,
+    /// Held by whoever changes the CA.
+    pub(super) turn: Mutex<()>,
 }
 
 /// Why there is no CA.
@@ -125,6 +123,14 @@ pub enum Error {
     /// A factory's certificate is trusted otherwise already.
     #[error("the factory's certificate {} is the fleet's own, or is named twice: remove it from ca-factory", .0.display())]
     FactoryTwice(PathBuf),
+    /// There are more issuers than are let in at a time.
+    #[error("{} is one issuer more than the {max} whose certificates are let in: put the earlier one back, and use `refit ca finish`", .path.display())]
+    TooManyIssuers {
+        /// The file of the new one.
+        path: PathBuf,
+        /// How many may be.
+        max: usize,
+    },
     /// The root is not among those that devices trust.
     #[error("the root in {} is not in the trust bundle that devices hold: put the earlier one back, and use `refit ca rotate`", .0.display())]
     Untrusted(PathBuf),
@@ -156,8 +162,8 @@ impl Error {
 }
 
 impl Authority {
-    /// Opens the CA of a data directory; makes it if there is none.
-    /// With an operator's own, that is loaded instead.
+    /// Opens the CA of a data directory; makes it if there was never one. What a killed server left half done is brought
+    /// to its end. With an operator's own, that is loaded instead.
     pub(crate) fn open(
         data: &Path,
         own: Option<&Own>,
@@ -165,68 +171,61 @@ impl Authority {
         now: Timestamp,
     ) -> Result<Self, Error> {
         WrongClock::check(now)?;
-        if let Some(own) = own {
-            let chain = read(&own.certificate)?;
-            return Self::of(own, last(&chain), &chain, store, now);
-        }
-        let folder = data.join(FOLDER);
-        if !folder.exists() {
-            create(&folder, now)?;
-        }
-        Self::load(&folder, store, now)
-    }
-
-    fn load(folder: &Path, store: &dyn Store, now: Timestamp) -> Result<Self, Error> {
-        let root_path = folder.join("root.pem");
-        let root = read(&root_path)?;
-        let chain = read(&folder.join("issuer.pem"))?;
-        let root_key = folder.join("root.key");
-        if root_key.exists() {
-            check_private(&root_key)?;
-        }
-        let files = Own {
-            certificate: folder.join("issuer.pem"),
-            key: folder.join("issuer.key"),
+        let home = Home::of(data, own);
+        let newest = store.reader()?.trust(1)?.pop();
+        home.settle(newest.as_ref().map(|row| row.roots.as_str()), now)?;
+        let loaded = home.load()?;
+        let (number, said) = match newest {
+            Some(row) => {
+                let known = Said::of_row(&row);
+                let said = known.with(&loaded)?;
+                let number = if said == known {
+                    row.number
+                } else {
+                    let path = loaded.path.display();
+                    tracing::warn!("{path} is another issuer than before: it signs from now on");
+                    record(store, &said, Some(at_start(&loaded, now)), now)?
+                };
+                (number, said)
+            }
+            None => {
+                let said = Said::first(&loaded);
+                (record(store, &said, None, now)?, said)
+            }
         };
-        Self::of(&files, &root, &chain, store, now)
-    }
-
-    fn of(
-        files: &Own,
-        root: &str,
-        chain: &str,
-        store: &dyn Store,
-        now: Timestamp,
-    ) -> Result<Self, Error> {
-        check_private(&files.key)?;
-        let signer = Signer::from_pem(&read(&files.key)?).map_err(Error::fault(&files.key))?;
-        let ca = Ca::load(root, chain, signer).map_err(Error::fault(&files.certificate))?;
-        let bundle = trusted(store, root, now, &files.certificate)?;
-        let presented = refit_identity::thumbprint(ca.issuer_der());
+        let trusted = Trusted::read(number, said, loaded.ca, &loaded.path)?;
         Ok(Self {
-            issuers: vec![ca.issuer_der().to_vec()],
-            ca,
-            is_own: !bundle.roots().iter().all(|root| ca::is_made_here(root)),
-            bundle,
+            presented: RwLock::new(refit_identity::thumbprint(trusted.ca.issuer_der())),
+            trusted: RwLock::new(Arc::new(trusted)),
+            home,
             factories: Vec::new(),
             terms: Terms::default(),
-            presented: RwLock::new(presented),
+            has_finished: AtomicBool::new(false),
+            turn: Mutex::new(()),
         })
     }
 
-    /// Returns what devices trust.
-    pub(crate) const fn bundle(&self) -> &Bundle {
-        &self.bundle
+    /// Returns what holds now.
+    pub(crate) fn trusted(&self) -> Arc<Trusted> {
+        Arc::clone(&self.trusted.read())
     }
 
-    /// Returns the certificates whose clients the TLS listener may let in, DER: roots, and factories.
-    pub(crate) fn client_authorities(&self) -> impl Iterator<Item = &[u8]> {
-        let roots = self.bundle.roots().iter().map(Vec::as_slice);
-        roots.chain(self.issuers.iter().map(Vec::as_slice)).chain(
-            self.factories
-                .iter()
-                .map(|factory| factory.authority.as_slice()),
-        )
+    /// From now on this holds; it is durable already.
+    pub(super) fn replace(&self, new: Trusted) {
+        let mut trusted = self.trusted.write();
+        let lets_in = |issuer: &Vec<u8>| new.issuers.contains(issuer);
+        if !trusted.issuers.iter().all(lets_in) {
+            self.has_finished.store(true, Ordering::Release);
+        }
+        *trusted = Arc::new(new);
+    }
+
+    /// Returns the certificates whose clients the TLS listener may let in, DER: roots, issuers, and factories.
+    pub(crate) fn client_authorities(&self) -> Vec<Vec<u8>> {
+        let trusted = self.trusted();
+        let factories = self.factories.iter().map(|factory| &factory.authority);
+        let all = trusted.bundle.roots().iter().chain(&trusted.issuers);
+        all.chain(factories).cloned().collect()
     }
 
     /// Says which chain the HTTPS listener shows: claim tokens pin its top.
@@ -244,14 +243,24 @@ impl Authority {
     /// that is trusted for enrolling could otherwise make certificates that look like ours, and so could whoever else
     /// has an issuer below an operator's own root. A root that was made here signs our issuers alone, so TLS has seen it.
     pub(crate) fn admit(&self, peer: &Peer) -> bool {
-        (self.factories.is_empty() && !self.is_own) || self.is_ours(peer)
+        let tls_has_seen_it = self.factories.is_empty()
+            && !self.trusted.read().is_own
+            && !self.has_finished.load(Ordering::Acquire);
+        tls_has_seen_it || self.is_ours(peer)
     }
 
     /// Tells the same without trusting that TLS has verified anything.
     pub(crate) fn is_ours(&self, peer: &Peer) -> bool {
-        self.issuers
+        let trusted = self.trusted();
+        trusted
+            .issuers
             .iter()
             .any(|issuer| signed_by(&peer.der, issuer))
+    }
+
+    /// Tells whether this certificate is of an issuer that is let in, and no longer signs.
+    pub(crate) fn is_former(&self, peer: &Peer) -> bool {
+        self.is_ours(peer) && !self.trusted().ca.issued(peer)
     }
 
     /// Returns the factory that signed this certificate.
@@ -265,13 +274,13 @@ impl Authority {
     pub(crate) fn with(mut self, factories: &[FactoryFile], terms: Terms) -> Result<Self, Error> {
         self.terms = terms;
         for file in factories {
-            let authorities = Bundle::read(1, &read(&file.certificate)?);
+            let authorities = Bundle::read(1, &files::read(&file.certificate)?);
             let authorities = authorities.map_err(|source| Error::Factory {
                 path: file.certificate.clone(),
                 source,
             })?;
             for authority in authorities.roots() {
-                if self.client_authorities().any(|known| known == authority) {
+                if self.client_authorities().contains(authority) {
                     return Err(Error::FactoryTwice(file.certificate.clone()));
                 }
                 self.trust_factory(Factory {
@@ -288,69 +297,34 @@ impl Authority {
     }
 }
 
-/// Returns the newest bundle; the first is made of the root that there is.
-fn trusted(store: &dyn Store, root: &str, now: Timestamp, path: &Path) -> Result<Bundle, Error> {
-    let newest = store.reader()?.trust(1)?.pop();
-    let (number, roots) = match newest {
-        Some(row) => (row.number, row.roots),
-        None => {
-            let roots = root.to_owned();
-            let change = IdentityChange::AddTrust { roots, at: now };
-            match store.change_identity(change, None)? {
-                IdentityOutcome::Trust(number) => (number, root.to_owned()),
-                _ => return Err(Failure::Corrupt("a trust bundle".into()).into()),
-            }
-        }
+/// The line of the audit log about a CA whose files an operator has replaced while the server was down.
+fn at_start(loaded: &Loaded, now: Timestamp) -> Entry {
+    let server = Author {
+        actor: "server".into(),
+        source: None,
+        request: None,
     };
-    let bundle = Bundle::read(number, &roots).map_err(Error::fault(path))?;
-    let root = pem::certificate(root).map_err(|why| Error::fault(path)(why.into()))?;
-    if !bundle.roots().contains(&root) {
-        return Err(Error::Untrusted(path.to_owned()));
-    }
-    Ok(bundle)
+    let after = serde_json::json!({ "act": "start", "issuer": loaded.ca.name().to_hex() });
+    let texts = (None, Some(after.to_string()));
+    server.line(now, Operation::TrustWrite.as_str(), "ca".into(), texts)
 }
 
-fn create(folder: &Path, now: Timestamp) -> Result<(), Error> {
-    let made = ca::create(now, &serial()?, &serial()?).map_err(Error::fault(folder))?;
-    write(folder, &made)?;
-    tracing::info!(
-        "made the fleet's CA in {}; keep a copy of it, and root.key where only you can reach it",
-        folder.display()
-    );
-    Ok(())
-}
-
-/// Writes the files of a CA into a new folder, which comes into being whole.
-fn write(folder: &Path, made: &CaFiles) -> Result<(), Error> {
-    let draft = folder.with_extension("draft");
-    match fs::remove_dir_all(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(Error::file("remove", &draft)(error));
-        }
-        Ok(()) | Err(_) => {}
+/// Makes the next trust bundle, and returns its number.
+pub(super) fn record(
+    store: &dyn Store,
+    said: &Said,
+    audit: Option<Entry>,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    let change = IdentityChange::AddTrust {
+        roots: said.roots.concat(),
+        issuers: said.issuers.concat(),
+        at: now,
+    };
+    match store.change_identity(change, audit)? {
+        IdentityOutcome::Trust(number) => Ok(number),
+        _ => Err(Failure::Corrupt("a trust bundle".into()).into()),
     }
-    let mut builder = DirBuilder::new();
-    builder
-        .mode(0o700)
-        .create(&draft)
-        .map_err(Error::file("make", &draft))?;
-    for (name, text) in [
-        ("root.key", &made.root_key),
-        ("root.pem", &made.root),
-        ("issuer.key", &made.issuer_key),
-        ("issuer.pem", &made.issuer),
-    ] {
-        let path = draft.join(name);
-        write_private(&path, text.trim_end().as_bytes()).map_err(Error::file("write", &path))?;
-    }
-    sync(&draft)?;
-    fs::rename(&draft, folder).map_err(Error::file("name", folder))?;
-    folder.parent().map_or(Ok(()), sync)
-}
-
-fn sync(folder: &Path) -> Result<(), Error> {
-    let synced = File::open(folder).and_then(|opened| opened.sync_all());
-    synced.map_err(Error::file("sync", folder))
 }
 
 /// Makes a serial number of 128 random bits.
@@ -360,36 +334,6 @@ pub(crate) fn serial() -> Result<Serial, Error> {
         Error::file("make", Path::new("a serial number"))(io::Error::other(error))
     })?;
     Ok(Serial::random(bits))
-}
-
-fn read(path: &Path) -> Result<String, Error> {
-    let mut text = String::new();
-    let read =
-        File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
-    match read {
-        Ok(_) => Ok(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(Error::Missing(path.to_owned()))
-        }
-        Err(error) => Err(Error::file("read", path)(error)),
-    }
-}
-
-pub(crate) fn check_private(path: &Path) -> Result<(), Error> {
-    let mode = match fs::metadata(path) {
-        Ok(metadata) => metadata.permissions().mode() & 0o777,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(Error::Missing(path.to_owned()));
-        }
-        Err(error) => return Err(Error::file("look at", path)(error)),
-    };
-    if mode & 0o077 != 0 {
-        return Err(Error::Exposed {
-            path: path.to_owned(),
-            mode,
-        });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

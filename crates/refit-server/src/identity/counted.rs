@@ -5,16 +5,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use refit_identity::validity::DAY_MS;
 use refit_protocol::time::Timestamp;
 use refit_store::identity::{IssuerCount, TrustCount};
 use tokio::sync::Mutex;
 
+use super::rotation::SEEN_MS;
 use crate::http::error::Problem;
 use crate::readers::Readers;
-
-/// A device that was not heard for so long, in milliseconds, is not counted among those that have to move.
-const SEEN_MS: u64 = 90 * DAY_MS;
 
 /// How long a count is told again.
 const KEEP: Duration = Duration::from_secs(60);

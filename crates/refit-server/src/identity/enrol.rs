@@ -76,7 +76,15 @@ impl Office {
 
     /// Returns what devices trust.
     pub(crate) fn trust(&self) -> TrustBundle {
-        self.authority.bundle().to_wire()
+        self.authority.trusted().bundle.to_wire()
+    }
+
+    /// Returns the same for the device of this certificate: it is told to renew if the CA of that signs no longer.
+    pub(crate) fn trust_of(&self, peer: Option<&Peer>) -> TrustBundle {
+        TrustBundle {
+            renew: peer.is_some_and(|peer| self.authority.is_former(peer)),
+            ..self.trust()
+        }
     }
 
     /// Returns what is shown of identities.
@@ -85,9 +93,10 @@ impl Office {
             let [until, now] = [until, now].map(|at| at.as_millis().cast_signed());
             (until - now) / 1000
         };
-        let bundle = self.authority.bundle();
+        let trusted = self.authority.trusted();
+        let bundle = &trusted.bundle;
         Trust {
-            issuer_s: left(self.authority.ca.validity().not_after),
+            issuer_s: left(trusted.ca.validity().not_after),
             root_s: bundle.first_expiry().map_or(0, left),
             bundle: bundle.number,
             barred: self.identities.counts(),
@@ -328,9 +337,8 @@ impl Office {
     ) -> Result<(Signed, CertificateRow), Problem> {
         let serial =
             authority::serial().map_err(|_| Problem::internal("there is no randomness"))?;
-        let signed = self
-            .authority
-            .ca
+        let ca = Arc::clone(&self.authority.trusted().ca);
+        let signed = ca
             .sign_device(csr, device, now, self.authority.terms.lifetime_ms, &serial)
             .map_err(cannot_sign)?;
         let row = CertificateRow {
@@ -338,7 +346,7 @@ impl Office {
             device: device.clone(),
             key: csr.key,
             serial: serial.as_bytes().to_vec(),
-            issuer: self.authority.ca.name(),
+            issuer: ca.name(),
             not_before: signed.validity.not_before,
             not_after: signed.validity.not_after,
             state: CertificateState::Active,

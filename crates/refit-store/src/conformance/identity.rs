@@ -373,12 +373,14 @@ pub fn trust_is_numbered_and_counted(place: &dyn Place) {
     for (n, roots) in [(1, "a"), (2, "b")] {
         let add = IdentityChange::AddTrust {
             roots: roots.into(),
+            issuers: format!("issuer of {roots}"),
             at: Timestamp(n),
         };
         assert_eq!(done(&*store, add), IdentityOutcome::Trust(n));
     }
     let newest = must(reader(&*store).trust(1));
-    assert_eq!(newest.iter().map(|t| t.number).collect::<Vec<_>>(), [2]);
+    let newest: Vec<_> = newest.iter().map(|t| (t.number, &*t.issuers)).collect();
+    assert_eq!(newest, [(2, "issuer of b")]);
     for (name, seen, reported) in [
         ("a", 50, json!({"agent": {"trust": 2}})),
         ("b", 50, json!({"agent": {"trust": 1}})),
@@ -408,4 +410,8 @@ pub fn trust_is_numbered_and_counted(place: &dyn Place) {
         .collect();
     assert_eq!(shown, [(digest(200), 2, Timestamp(5000))]);
     assert_eq!(must(reader(&*store).issuers(Timestamp(5000))), []);
+    let holders = |issuer, at| must(reader(&*store).holders_of_others(digest(issuer), at));
+    assert_eq!(holders(201, Timestamp(300)), [device("d1"), device("d2")]);
+    assert_eq!(holders(200, Timestamp(300)), []);
+    assert_eq!(holders(201, Timestamp(5000)), []);
 }

@@ -3,9 +3,9 @@
 mod rows;
 
 pub(super) use rows::{
-    BARRED_CERTIFICATES, BARRED_DEVICES, CERTIFICATES_OF, CLAIM, CLAIMS, IDENTITY, ISSUERS, TRUST,
-    TRUST_COUNTS, barred_device, certificate, certificate_state, certificates, claim, digest,
-    identity, issuer, standing, trust, trust_count,
+    BARRED_CERTIFICATES, BARRED_DEVICES, CERTIFICATES_OF, CLAIM, CLAIMS, HOLDERS_OF_OTHERS,
+    IDENTITY, ISSUERS, TRUST, TRUST_COUNTS, barred_device, certificate, certificate_state,
+    certificates, claim, device, digest, identity, issuer, standing, trust, trust_count,
 };
 
 use refit_protocol::claim::ClaimId;
@@ -44,10 +44,10 @@ pub(super) fn change(
             at,
         } => bar(connection, device, *standing, *at),
         IdentityChange::AllowKey { device, at } => allow_key(connection, device, *at),
-        IdentityChange::AddTrust { roots, at } => {
+        IdentityChange::AddTrust { roots, issuers, at } => {
             connection.execute(
-                "INSERT INTO trust (roots, made) VALUES (?1, ?2)",
-                params![roots, time(*at)],
+                "INSERT INTO trust (roots, issuers, made) VALUES (?1, ?2, ?3)",
+                params![roots, issuers, time(*at)],
             )?;
             let number = connection.last_insert_rowid().cast_unsigned();
             Ok(IdentityOutcome::Trust(number))

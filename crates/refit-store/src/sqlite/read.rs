@@ -348,6 +348,15 @@ impl Reader for SqliteReader {
         self.list(identity::ISSUERS, [at.0.cast_signed()], identity::issuer)
     }
 
+    fn holders_of_others(
+        &mut self,
+        issuer: Digest,
+        at: Timestamp,
+    ) -> Result<Vec<DeviceId>, Failure> {
+        let which = params![issuer.as_bytes(), at.0.cast_signed()];
+        self.list(identity::HOLDERS_OF_OTHERS, which, identity::device)
+    }
+
     fn trust_counts(&mut self, since: Timestamp) -> Result<Vec<TrustCount>, Failure> {
         let since = since.0.cast_signed();
         self.list(identity::TRUST_COUNTS, [since], identity::trust_count)

@@ -21,7 +21,7 @@ const READER_CACHE_KIB: i32 = 2 * 1024;
 const RESTART_PATIENCE: Duration = Duration::from_millis(20);
 
 /// The migrations in their order; the number of each is its place, from 1.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/sqlite/0001_first.sql"),
     include_str!("../../migrations/sqlite/0002_access.sql"),
     include_str!("../../migrations/sqlite/0003_answer.sql"),
@@ -29,6 +29,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/sqlite/0005_audit.sql"),
     include_str!("../../migrations/sqlite/0006_facts.sql"),
     include_str!("../../migrations/sqlite/0007_rollout.sql"),
+    include_str!("../../migrations/sqlite/0008_issuers.sql"),
 ];
 
 /// Opens the connection that writes, and brings the schema up to date.

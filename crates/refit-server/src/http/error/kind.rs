@@ -74,6 +74,8 @@ table! {
         "The body stood still, or came too slowly. Nothing was changed; send it again.";
     Conflict 409 "conflict" "It is not in the state for this"
         "The request is right, and does not fit what is there now, as to cancel where no job is open. Read the record, then decide.";
+    DevicesLeft 409 "devices_left" "Devices are not ready for it"
+        "A step to another CA would lock devices out; how many is told beside. Wait until they have moved, or leave them behind with `force`.";
     DeviceHasKey 409 "device_has_key" "The device has a key"
         "Its ID is enrolled with another key. An operator allows a new one: `refit device re-enrol`.";
     Taken 409 "name_taken" "The name is taken"

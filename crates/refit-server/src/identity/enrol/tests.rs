@@ -379,9 +379,9 @@ fn a_clock_that_cannot_be_right_signs_nothing() {
 #[test]
 fn the_listener_is_told_whom_to_let_in() {
     let bench = Bench::new();
-    let authorities: Vec<_> = bench.office.authority.client_authorities().collect();
+    let authorities = bench.office.authority.client_authorities();
     assert_eq!(authorities.len(), 3, "the root, the issuer, the factory");
-    let issuer = refit_identity::thumbprint(authorities[1]);
+    let issuer = refit_identity::thumbprint(&authorities[1]);
     assert_eq!(bench.office.authority.presented(), issuer);
     assert!(!bench.factory.key().der_bytes().is_empty());
 }

@@ -29,10 +29,12 @@ pub(in crate::sqlite) const BARRED_DEVICES: &str =
     "SELECT device, standing FROM identity WHERE standing >= 2";
 pub(in crate::sqlite) const BARRED_CERTIFICATES: &str = "SELECT thumbprint FROM certificate JOIN identity USING (device) WHERE state = 2 AND standing < 2";
 pub(in crate::sqlite) const TRUST: &str =
-    "SELECT number, roots, made FROM trust ORDER BY number DESC LIMIT ?";
+    "SELECT number, roots, made, issuers FROM trust ORDER BY number DESC LIMIT ?";
 pub(in crate::sqlite) const ISSUERS: &str =
     "SELECT issuer, count(*), min(not_after) FROM certificate WHERE state = 0 AND not_after > ?
      GROUP BY issuer ORDER BY 2 DESC";
+pub(in crate::sqlite) const HOLDERS_OF_OTHERS: &str =
+    "SELECT DISTINCT device FROM certificate WHERE state = 0 AND issuer <> ? AND not_after > ?";
 pub(in crate::sqlite) const TRUST_COUNTS: &str =
     "SELECT CASE json_type(reported, '$.agent.trust') WHEN 'integer'
        THEN max(0, json_extract(reported, '$.agent.trust')) ELSE 0 END, count(*)
@@ -94,6 +96,10 @@ pub(in crate::sqlite) fn barred_device(row: &Row<'_>) -> rusqlite::Result<(Devic
     Ok((device_id(row, 0)?, standing(row, 1)?))
 }
 
+pub(in crate::sqlite) fn device(row: &Row<'_>) -> rusqlite::Result<DeviceId> {
+    device_id(row, 0)
+}
+
 pub(in crate::sqlite) fn digest(row: &Row<'_>) -> rusqlite::Result<Digest> {
     Ok(Digest::from_bytes(row.get(0)?))
 }
@@ -103,6 +109,7 @@ pub(in crate::sqlite) fn trust(row: &Row<'_>) -> rusqlite::Result<TrustRow> {
         number: number(row, 0)?,
         roots: row.get(1)?,
         made: time(row, 2)?,
+        issuers: row.get(3)?,
     })
 }
 

@@ -80,12 +80,12 @@ pub(crate) fn lasts(ends: Ends, now: Timestamp) -> Finding {
         What::Issuer => (
             "issuer",
             "the issuer's certificate",
-            "make a new one with the root's key, and let devices renew",
+            "begin the change to another CA: `refit ca rotate`, then `switch` and `finish` once devices have moved (docs/guide/identity.md)",
         ),
         What::Root => (
             "root",
             "the root that devices trust",
-            "begin the change to another CA now: each device has to be heard once before",
+            "begin the change to another CA now with `refit ca rotate`: each device has to be heard before the switch",
         ),
     };
     let (now, end) = (now.as_millis(), ends.not_after.as_millis());
@@ -146,6 +146,9 @@ mod tests {
             let found = lasts(ends, Timestamp(NOW));
             assert_eq!(found.state, state, "{what:?} {days}: {found:?}");
             assert_eq!(found.next.is_none(), state == Well);
+            if let (What::Issuer | What::Root, Some(next)) = (what, found.next) {
+                assert!(next.contains("`refit ca rotate`"), "{next}");
+            }
         }
     }
 
