@@ -87,7 +87,7 @@ pub enum Rival<'a> {
         /// What it is called.
         name: &'a RolloutName,
         /// Its priority.
-        priority: i16,
+        priority: i32,
     },
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::stop::{Cause, Retry, Then, Threshold, default_thresholds};
 pub use self::wave::{GoOn, HoldOut, UpTo, Wave};
+use crate::gate::{Baseline, Metric, Settings};
 use crate::measure::{Share, Span};
 use crate::pace::Pace;
 
@@ -58,7 +59,7 @@ pub struct Plan {
     pub downgrade: bool,
     /// Which rollout has the say over a device that two want: the higher one, then the newer.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub priority: i16,
+    pub priority: i32,
     /// Requires a second person, also where the server does not.
     #[serde(default, skip_serializing_if = "is_default")]
     pub approval: bool,
@@ -198,12 +199,14 @@ pub struct Budget {
 }
 
 /// How health after the update is judged (semantics 12 and 13).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Health {
     /// With whom they are compared.
     #[serde(skip_serializing_if = "is_default")]
     pub baseline: Baseline,
+    /// What is watched.
+    pub metrics: Vec<Metric>,
     /// By how much worse than the hold-out the updated devices may be.
     pub margin: Share,
     /// How often, over the whole rollout, a healthy release may be stopped by chance.
@@ -216,22 +219,12 @@ impl Default for Health {
     fn default() -> Self {
         Self {
             baseline: Baseline::default(),
+            metrics: Metric::ALL.to_vec(),
             margin: Share::percent(1),
             alpha: Share::percent(1),
             max_soak: Span::hours(72),
         }
     }
-}
-
-/// With whom updated devices are compared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Baseline {
-    /// With the plan's hold-out, in the same hours.
-    #[default]
-    HoldOut,
-    /// With themselves, a week earlier.
-    Before,
 }
 
 impl Plan {
@@ -280,6 +273,26 @@ impl Plan {
     /// Returns when it stops by itself.
     pub fn all_thresholds(&self) -> Vec<Threshold> {
         self.thresholds.clone().unwrap_or_else(default_thresholds)
+    }
+
+    /// Returns how strict the health gate of a wave is; `None`: the plan has none.
+    pub fn gate(&self, wave: u16) -> Option<Settings> {
+        let (health, waves) = (self.health.as_ref()?, self.all_waves());
+        let share = |share: Share| f64::from(share.millionths()) / 1e6;
+        let hours = |span: Span| span.as_seconds().div_ceil(3_600).max(1);
+        let soak = waves
+            .get(usize::from(wave))
+            .map_or(Span::hours(1), |wave| wave.go_on.soak);
+        Some(Settings {
+            baseline: health.baseline,
+            metrics: health.metrics.clone(),
+            waves: u16::try_from(waves.len()).unwrap_or(u16::MAX),
+            alpha: share(health.alpha),
+            margin: share(health.margin),
+            soak_hours: hours(soak),
+            max_soak_hours: hours(health.max_soak),
+            ..Settings::default()
+        })
     }
 
     /// Returns what a download must be bound to at the least.

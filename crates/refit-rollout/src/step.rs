@@ -14,6 +14,8 @@ use refit_protocol::time::{Now, Timestamp};
 
 pub use self::view::{Blocked, WaveView};
 pub use self::waiting::Waiting;
+use crate::describe;
+use crate::gate::{Settings, Verdict};
 use crate::outage::Silence;
 use crate::plan::Plan;
 use crate::state::{Because, Members, RolloutState, Status};
@@ -53,8 +55,23 @@ pub enum Health {
     GoOn,
     /// There is not enough evidence; this is missing.
     Wait(alloc::string::String),
+    /// There was not, for as long as the gate waits; this is missing.
+    Insufficient(alloc::string::String),
     /// They are worse off, in this.
     Stop(alloc::string::String),
+}
+
+impl Health {
+    /// Returns what a gate's verdict means to the planner.
+    pub fn of(verdict: &Verdict, settings: &Settings) -> Self {
+        let said = describe::gate(verdict, settings).unwrap_or_default();
+        match verdict {
+            Verdict::GoOn => Self::GoOn,
+            Verdict::Wait { .. } => Self::Wait(said),
+            Verdict::Insufficient { .. } => Self::Insufficient(said),
+            Verdict::Stop { .. } => Self::Stop(said),
+        }
+    }
 }
 
 /// What happens next.

@@ -12,4 +12,5 @@ mod fleet;
 mod gate;
 mod operators;
 mod running;
+mod stopping;
 mod window;

@@ -32,7 +32,7 @@ pub enum Blocker {
     /// This application decides about it.
     Direct(String),
     /// This rollout of that higher priority decides about it.
-    Priority(RolloutName, i16),
+    Priority(RolloutName, i32),
     /// This newer rollout decides about it.
     Newer(RolloutName),
     /// The selector does not find it.

@@ -29,12 +29,19 @@ pub(super) fn check(plan: &Plan, all: &mut Complaints) {
         threshold(at, line, all);
     }
     retry(plan, all);
-    if let Some(health) = plan.health {
+    if let Some(health) = &plan.health {
         if health.alpha == Share::percent(0) || health.alpha > Share::percent(20) {
             all.error(
                 "health.alpha",
                 format!("{} is no chance of error", health.alpha),
                 "write up to 20%, such as 1%",
+            );
+        }
+        if health.metrics.is_empty() {
+            all.error(
+                "health.metrics",
+                "nothing is watched",
+                "name silence, reboots or health, or leave health out",
             );
         }
         if health.margin == Share::percent(0) {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::measure::{Share, Span};
 use crate::plan::{
-    Cause, GoOn, Health, HoldOut, Millis, Offline, Retry, Schedule, Threshold, UpTo, Wave,
+    Cause, GoOn, Health, HoldOut, Hours, Millis, Offline, Retry, Schedule, Threshold, UpTo, Wave,
 };
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -147,6 +147,34 @@ fn soak_fits_into_schedule_and_patience() {
     plan.health = None;
     plan.schedule.end = Some(Millis(NOW.as_millis() + 3_600_000));
     assert_eq!(errors(&plan), ["schedule.end"]);
+}
+
+#[test]
+fn windows_that_never_open_and_zones_that_do_not_exist_are_told() {
+    let hours = |open: &[&str], zone: &str| Plan {
+        windows: Some(Hours {
+            open: open.iter().map(|text| (*text).into()).collect(),
+            zone_attribute: None,
+            zone: zone.into(),
+        }),
+        ..plan()
+    };
+    assert_eq!(
+        errors(&hours(&["mon-fri 22:00-05:00"], "Europe/Berlin")),
+        Vec::<String>::new()
+    );
+    assert_eq!(errors(&hours(&[], "UTC")), ["windows.open"]);
+    let both = ["windows.zone", "windows.open", "windows.open"];
+    assert_eq!(
+        errors(&hours(&["noon", "mon 12:00-12:00"], "Europe/Berlim")),
+        both
+    );
+    // NOW is a Friday, 08:00 UTC; the rollout ends before the window begins.
+    let mut late = hours(&["sun 01:00-02:00"], "UTC");
+    late.schedule.end = Some(Millis(NOW.as_millis() + 24 * 3_600_000));
+    assert_eq!(errors(&late), ["windows.open"]);
+    late.schedule.end = Some(Millis(NOW.as_millis() + 72 * 3_600_000));
+    assert_eq!(errors(&late), Vec::<String>::new());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::Complaints;
 use crate::measure::Span;
 use crate::pace::PER_MINUTE_MAX;
 use crate::plan::{Offline, Plan};
+use crate::window::{self, Zone};
 
 /// The longest timer of a job.
 const TIMER_MAX: Span = Span::hours(366 * 24);
@@ -18,16 +19,42 @@ pub(super) fn check(plan: &Plan, now: Timestamp, all: &mut Complaints) {
     schedule(plan, now, all);
     soak(plan, all);
     offline(plan, all);
-    if plan
-        .windows
-        .as_ref()
-        .is_some_and(|hours| hours.open.is_empty())
-    {
+    windows(plan, now, all);
+}
+
+fn windows(plan: &Plan, now: Timestamp, all: &mut Complaints) {
+    let Some(hours) = &plan.windows else { return };
+    if hours.open.is_empty() {
         all.error(
             "windows.open",
             "no window ever opens",
             "name one, or leave windows out",
         );
+    }
+    let zone = hours.zone.parse::<Zone>();
+    if let Err(unknown) = &zone {
+        let hint = "write an IANA name, such as Europe/Berlin";
+        all.error("windows.zone", format!("{unknown}"), hint);
+    }
+    match (window::read(hours.open.iter().map(String::as_str)), zone) {
+        (Err(wrong), _) => {
+            for why in wrong {
+                let hint = "write days and times, such as \"mon-fri 22:00-05:00\"";
+                all.error("windows.open", format!("{why}"), hint);
+            }
+        }
+        (Ok(windows), Ok(zone)) if !windows.is_empty() => {
+            let start = plan.schedule.start.map_or(now, Timestamp::from).max(now);
+            let end = plan.schedule.end.map(Timestamp::from);
+            if window::never_opens(&windows, &zone, start, end) {
+                all.error(
+                    "windows.open",
+                    format!("no window opens in {zone} while the rollout runs"),
+                    "add a window, or move schedule.end",
+                );
+            }
+        }
+        _ => {}
     }
 }
 
@@ -136,7 +163,7 @@ fn schedule(plan: &Plan, now: Timestamp, all: &mut Complaints) {
 }
 
 fn soak(plan: &Plan, all: &mut Complaints) {
-    let Some(health) = plan.health else { return };
+    let Some(health) = &plan.health else { return };
     for (at, wave) in plan.waves.iter().enumerate() {
         if wave.go_on.soak > health.max_soak {
             all.error(

@@ -7,8 +7,9 @@ use refit_protocol::grant::{Fallback, GrantKind, Strength};
 use refit_selector::Selector;
 
 use super::Complaints;
+use crate::gate::Baseline;
 use crate::measure::Share;
-use crate::plan::{Baseline, Plan, UpTo, Wave};
+use crate::plan::{Plan, UpTo, Wave};
 
 /// How many waves a plan may have.
 const WAVES_MAX: usize = 100;
@@ -174,6 +175,7 @@ fn go_on(at: usize, wave: &Wave, all: &mut Complaints) {
 fn hold_out(plan: &Plan, all: &mut Complaints) {
     let compares = plan
         .health
+        .as_ref()
         .is_some_and(|health| health.baseline == Baseline::HoldOut);
     match plan.hold_out {
         None if compares => all.error(

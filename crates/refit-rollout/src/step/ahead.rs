@@ -166,16 +166,18 @@ fn soaking(
         pending.add(Waiting::Soak { wave }, Some(end(go_on.soak)));
         return None;
     }
-    let Health::Wait(what) = snapshot.health else {
-        return Some(Step::CloseWave { wave });
+    let (what, is_last) = match snapshot.health {
+        Health::Off | Health::GoOn => return Some(Step::CloseWave { wave }),
+        // What is worse off was stopped before.
+        Health::Stop(what) | Health::Wait(what) => (what.clone(), false),
+        Health::Insufficient(what) => (what.clone(), true),
     };
-    let last = end(snapshot.plan.health.unwrap_or_default().max_soak);
-    if now >= last {
-        let what = what.clone();
+    let max_soak = snapshot.plan.health.as_ref().map(|health| health.max_soak);
+    let last = end(max_soak.unwrap_or_default());
+    if is_last || now >= last {
         return Some(Step::Pause(Because::Evidence { wave, what }));
     }
     let look = Timestamp(now.as_millis().saturating_add(EVIDENCE_LOOK.as_millis()));
-    let what = what.clone();
     pending.add(Waiting::Evidence { wave, what }, Some(look.min(last)));
     None
 }
