@@ -16,7 +16,7 @@ use refit_replica::record::Record;
 use refit_store::reader::Reader;
 use refit_store::sqlite::{FILE_NAME, Options, SqliteStore};
 use refit_store::stats::{DURATION_BOUNDS_US, Histogram};
-use refit_store::store::{Failure, Operation, Outcome, Store};
+use refit_store::store::{DeviceKey, Failure, Operation, Outcome, Store};
 use serde_json::{Map, Value, json};
 
 use crate::engine;
@@ -59,6 +59,7 @@ fn measure(home: &Path, store_too: bool) -> Result<(), Box<dyn Error>> {
     if store_too {
         full_speed(&store, &mut bare, &ids, lasts)?;
         point_reads(&store, &ids)?;
+        scan(&store, &ids)?;
         paced(&store, &mut bare, &ids, lasts)?;
     }
     plain("machine.load", machine_load(), "runnable");
@@ -291,6 +292,25 @@ fn point_reads(store: &SqliteStore, ids: &[DeviceId]) -> Result<(), Box<dyn Erro
     }
     let each = (thread_cpu().saturating_sub(cpu) / READS).as_secs_f64() * 1e6;
     plain("store.read_cpu", each, "us");
+    Ok(())
+}
+
+/// What an index over the fleet is built from: a server waits for this when it starts.
+fn scan(store: &SqliteStore, ids: &[DeviceId]) -> Result<(), Box<dyn Error>> {
+    let mut reader = store.reader()?;
+    let cpu = thread_cpu();
+    let (mut after, mut seen) = (DeviceKey(0), 0);
+    loop {
+        let page = reader.scan(after, 10_000)?;
+        let Some(last) = page.last() else { break };
+        after = last.key;
+        seen += page.len();
+    }
+    if seen != ids.len() {
+        return Err(format!("{seen} devices were scanned of {}", ids.len()).into());
+    }
+    let all = thread_cpu().saturating_sub(cpu).as_secs_f64();
+    plain("store.scan_cpu", all * 1e6 / seen as f64, "us");
     Ok(())
 }
 

@@ -47,12 +47,10 @@ impl Watch {
     }
 
     /// Tells whether a job waits for its first delta, or was sent and no timer would send it again.
-    pub(crate) fn waits_untold(&self, record: &Record, policy: &Policy) -> bool {
+    pub(crate) fn waits_untold(&self, record: &Record) -> bool {
         record.job.as_ref().is_some_and(|job| match job.stage {
             Stage::Queued => true,
-            Stage::Sent { .. } => {
-                self.resend_at.is_none() && self.resends.max(job.resends) < policy.resends_max
-            }
+            Stage::Sent { .. } => self.resend_at.is_none(),
             Stage::Running { .. } => false,
         })
     }

@@ -9,17 +9,21 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use refit_protocol::diff::{SOFTWARE_URL, difference};
 use refit_protocol::job::{JobId, Saying, Status};
+use refit_protocol::rollout::RolloutId;
 use refit_protocol::software_url::same;
 use refit_protocol::update::Update;
 use refit_replica::delta;
 use refit_replica::effect::{Answer, Decision, Event};
 use refit_replica::input::Input;
-use refit_replica::record::{Record, Stage, Withheld};
+use refit_replica::marks::{Marks, through};
+use refit_replica::record::{Job, Record, Stage, Withheld};
 use refit_replica::speaker::Speaker;
-use refit_replica::why::why;
-use serde_json::{Map, Value};
+use refit_replica::why::why_under;
+use serde_json::Value;
 
-use crate::bench::{Bench, url_of};
+use crate::bench::Bench;
+use crate::script::assign;
+use crate::words::{job_of, kind, reported, said, url, wish};
 
 /// One step of a history. Jobs are counted back from the newest, so that a word about any of the last ones is likely.
 #[derive(Clone, Debug)]
@@ -46,6 +50,15 @@ enum Act {
     Cancel,
     Hold(bool),
     Retry,
+    Assign {
+        rollout: u32,
+        software: &'static str,
+        attempt: u8,
+    },
+    Abort(u32),
+    Freeze(bool),
+    Pin(bool),
+    Fold,
 }
 
 fn software() -> impl Strategy<Value = &'static str> {
@@ -85,6 +98,12 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Cancel),
         2 => any::<bool>().prop_map(Act::Hold),
         1 => Just(Act::Retry),
+        5 => (1..4u32, software(), 0..3u8)
+            .prop_map(|(rollout, software, attempt)| Act::Assign { rollout, software, attempt }),
+        1 => (1..4u32).prop_map(Act::Abort),
+        1 => any::<bool>().prop_map(Act::Freeze),
+        1 => any::<bool>().prop_map(Act::Pin),
+        1 => Just(Act::Fold),
     ];
     // A decision whose commit failed: nobody saw it, and the record is as it was.
     (plain, proptest::bool::weighted(0.05))
@@ -111,6 +130,11 @@ impl World {
         match act {
             Act::Lost(act) => self.lose(act),
             Act::Crash => self.crash(),
+            Act::Abort(rollout) => self.bench.marks.aborted.push(RolloutId(*rollout)),
+            Act::Freeze(frozen) => {
+                self.bench.marks.frozen = *frozen;
+                self.step(Input::Fold);
+            }
             Act::Wait(ms) => {
                 let Self {
                     bench,
@@ -186,7 +210,20 @@ impl World {
             Act::Cancel => Input::Cancel,
             Act::Hold(held) => Input::Hold(*held),
             Act::Retry => Input::Retry,
-            Act::Crash | Act::Lost(_) | Act::Wait(_) => return None,
+            Act::Assign {
+                rollout,
+                software,
+                attempt,
+            } => {
+                let attempt = attempt.to_string();
+                let assign = assign(&rollout.to_string(), software, &["try", &attempt]);
+                Input::Assign(Box::new(assign))
+            }
+            Act::Pin(pinned) => Input::Pin(*pinned),
+            Act::Fold => Input::Fold,
+            Act::Crash | Act::Lost(_) | Act::Wait(_) | Act::Abort(_) | Act::Freeze(_) => {
+                return None;
+            }
         })
     }
 
@@ -223,10 +260,11 @@ impl World {
     /// What holds between any two inputs.
     fn rest(&self) {
         let (record, reachable) = (&self.bench.record, self.bench.reachable);
-        let runs = runs_what_it_should(record);
+        let marks = &self.bench.marks;
+        let read = through(record, marks);
         assert_eq!(
-            why(record, reachable).next().is_none(),
-            runs,
+            why_under(&read, reachable, marks).next().is_none(),
+            runs_what_it_should(&read),
             "why is empty where it should speak, or speaks where it should not"
         );
         let open: Vec<&JobId> = self
@@ -247,13 +285,13 @@ impl World {
                 .all(|past| self.ends.get(&past.id) == Some(&past.status)),
             "the record remembers another end"
         );
-        if let Some(due) = delta::due(record).filter(|due| due.job.is_some()) {
+        if let Some(due) = delta::due_under(record, marks).filter(|due| due.job.is_some()) {
             assert!(!record.held && due.state.contains_key(SOFTWARE_URL));
         }
         if let Some(job) = &record.job {
             assert!(record.withheld.is_none(), "a job is open, and withheld");
             assert!(
-                !reachable || record.held || job.stage != Stage::Queued,
+                !reachable || record.held || marks.frozen || job.stage != Stage::Queued,
                 "a reachable device was not told"
             );
         }
@@ -276,7 +314,8 @@ impl World {
 
     /// Removing exactly the blockers that `why` names lets the device be told; all but one, and it is not.
     fn counterfactual(&self) {
-        let rules: Vec<&str> = why(&self.bench.record, self.bench.reachable)
+        let read = through(&self.bench.record, &self.bench.marks);
+        let rules: Vec<&str> = why_under(&read, self.bench.reachable, &self.bench.marks)
             .map(|b| b.rule)
             .collect();
         let removable = |rule: &&str| !matches!(*rule, "running" | "sent" | "queued");
@@ -301,10 +340,11 @@ impl World {
     /// The faults stop: the device is let go, subscribes, and does what its deltas say. It ends jobs by their names, or
     /// knows nothing of jobs and reports.
     fn settle(&mut self, names_jobs: bool) {
+        self.play(&Act::Freeze(false));
         self.play(&Act::Hold(false));
         self.play(&Act::Subscribe);
         for _ in 0..4 {
-            let due = delta::due(&self.bench.record)
+            let due = delta::due_under(&self.bench.record, &self.bench.marks)
                 .map(|due| (due.state.clone(), due.job.map(|job| job.id.clone())));
             let Some((state, job)) = due else { break };
             if let Some(id) = job.filter(|_| names_jobs) {
@@ -321,12 +361,13 @@ impl World {
         let record = &self.bench.record;
         let rest = difference(&record.desired, &record.reported);
         assert!(
-            delta::due(record).is_none(),
+            delta::due_under(record, &self.bench.marks).is_none(),
             "an honest device is not done: {rest:?}"
         );
         if !runs_what_it_should(record) {
+            // What runs for an aborted rollout is left to end.
             assert!(
-                record.withheld.is_some(),
+                record.withheld.is_some() || record.job.as_ref().is_some_and(Job::acknowledged),
                 "it neither converged nor failed by name"
             );
         }
@@ -355,7 +396,7 @@ fn witness(
             ends.insert(entry.id.clone(), entry.status);
         }
     }
-    let told = delta::due(&bench.record)
+    let told = delta::due_under(&bench.record, &bench.marks)
         .filter(|_| decision.delta)
         .and_then(|due| due.job);
     if let Some(job) = told {
@@ -369,6 +410,11 @@ fn witness(
             bench.jobs.len(),
             "the job that is told is not the newest"
         );
+        let aborted = job
+            .assignment
+            .is_some_and(|job| bench.marks.is_aborted(job.rollout));
+        assert!(!aborted, "a job of an aborted rollout is told");
+        assert!(!bench.marks.frozen, "a frozen device is told of a job");
         assert_ne!(
             job.stage,
             Stage::Queued,
@@ -408,11 +454,16 @@ fn remove(bench: &mut Bench, rule: &str) -> bool {
     let decision = match rule {
         "held" => bench.step(Input::Hold(false)),
         "ended" | "reverted" => bench.step(wish(SOFTWARE_URL, desired)),
-        "capped" => bench.step(Input::Retry),
+        "capped" | "planned" => bench.step(Input::Retry),
+        "frozen" => {
+            bench.marks.frozen = false;
+            bench.step(Input::Fold)
+        }
         "offline" => bench.subscribe(),
         other => panic!("nobody knows how to remove {other}"),
     };
-    decision.delta && delta::due(&bench.record).is_some_and(|due| due.job.is_some())
+    decision.delta
+        && delta::due_under(&bench.record, &bench.marks).is_some_and(|due| due.job.is_some())
 }
 
 fn runs_what_it_should(record: &Record) -> bool {
@@ -423,65 +474,6 @@ fn runs_what_it_should(record: &Record) -> bool {
         (None, _) => true,
         (Some(Value::String(want)), Some(Value::String(have))) => same(want, have),
         _ => false,
-    }
-}
-
-fn kind(answer: &Option<Answer>) -> u16 {
-    match answer {
-        Some(Answer::Rejected(no)) => no.rejection.code.number(),
-        Some(Answer::Accepted(_) | Answer::Shown | Answer::Assigned(_)) => 200,
-        None => 0,
-    }
-}
-
-fn job_of(answer: &Option<Answer>) -> Option<(JobId, Status)> {
-    match answer {
-        Some(Answer::Accepted(yes)) => yes.job.clone(),
-        _ => None,
-    }
-}
-
-fn url(name: &str) -> Value {
-    Value::String(url_of(name).unwrap())
-}
-
-fn one(key: &str, value: Value) -> Option<Map<String, Value>> {
-    Some([(String::from(key), value)].into_iter().collect())
-}
-
-fn wish(key: &str, value: Value) -> Input {
-    let update = Update {
-        desired: one(key, value),
-        ..Update::default()
-    };
-    Input::Update {
-        speaker: Speaker::Operator("ops".into()),
-        update,
-    }
-}
-
-fn reported(key: &str, value: Value) -> Input {
-    let update = Update {
-        reported: one(key, value),
-        ..Update::default()
-    };
-    Input::Update {
-        speaker: Speaker::Device,
-        update,
-    }
-}
-
-fn said(job: JobId, saying: Option<Saying>, software: Option<Value>) -> Input {
-    let reported = software.and_then(|url| one(SOFTWARE_URL, url));
-    let update = Update {
-        job_id: Some(job),
-        saying,
-        reported,
-        ..Update::default()
-    };
-    Input::Update {
-        speaker: Speaker::Device,
-        update,
     }
 }
 

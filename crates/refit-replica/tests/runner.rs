@@ -28,3 +28,4 @@ mod timers;
 mod versions_and_sizes;
 mod why;
 mod withholding;
+mod words;

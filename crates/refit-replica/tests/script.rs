@@ -289,7 +289,7 @@ impl Bench {
 }
 
 /// Reads `try N` and `priority N`, and `past revert`.
-fn assign(number: &str, software: &str, rest: &[&str]) -> Assign {
+pub(crate) fn assign(number: &str, software: &str, rest: &[&str]) -> Assign {
     let number_after = |word: &str| {
         let at = rest.iter().position(|known| *known == word)?;
         rest.get(at + 1)?.parse().ok()

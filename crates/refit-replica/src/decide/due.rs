@@ -45,7 +45,7 @@ fn tell_if_queued(draft: &mut Draft<'_, '_>) {
 
 /// A mark may have kept back what is due: a job that was not told yet, or that no timer would tell again.
 pub(super) fn told_again(draft: &mut Draft<'_, '_>) {
-    if draft.watch.waits_untold(draft.record, draft.context.policy) {
+    if draft.watch.waits_untold(draft.record) {
         ask::tell(draft);
     }
 }
