@@ -1,6 +1,7 @@
 //! A device that the real `refit-agent` has enrolled: its folder, the agent that runs there, and curl with its
 //! certificate.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -43,6 +44,11 @@ impl Drop for Running {
 impl Enrolled {
     /// Has the agent enrol itself with a claim token of its own.
     pub(crate) fn new(server: &Server, id: &str) -> Self {
+        Self::claiming(server, id).0
+    }
+
+    /// The same; returns the claim token too.
+    pub(crate) fn claiming(server: &Server, id: &str) -> (Self, String) {
         let token = server.refit(&["enrol", "token", "new", "--id-pattern", id]);
         assert!(token.status.success(), "{}", text(&token.stderr));
         let root = server.home().join(id);
@@ -56,11 +62,12 @@ impl Enrolled {
         drop(input);
         let output = agent.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", text(&output.stderr));
-        Self {
+        let enrolled = Self {
             id: id.into(),
             root,
             api: server.api.clone(),
-        }
+        };
+        (enrolled, text(&token.stdout).trim().to_owned())
     }
 
     /// Has the agent enrol itself with the `device.pem` and `device.key` that a factory left in this folder. `Err` is
@@ -102,6 +109,19 @@ impl Enrolled {
         Running(agent.unwrap())
     }
 
+    /// Runs the agent, and has it write into a file.
+    pub(crate) fn run_into(&self, log: File) -> Running {
+        let mut agent = Command::new(program("refit-agent"));
+        agent.arg("run").arg("--root").arg(&self.root);
+        agent.stdout(log.try_clone().unwrap()).stderr(log);
+        Running(agent.spawn().unwrap())
+    }
+
+    /// Where the agent keeps who it is.
+    pub(crate) fn identity(&self) -> PathBuf {
+        self.root.join("identity")
+    }
+
     /// Returns the artifact that runs, as the agent installed it.
     pub(crate) fn installed(&self) -> Vec<u8> {
         std::fs::read(self.root.join("current/artifact")).unwrap()
@@ -109,7 +129,7 @@ impl Enrolled {
 
     /// A file of who it is: `certificate.pem`, `key.pem`, `trust.pem`.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.root.join("identity").join(name)
+        self.identity().join(name)
     }
 
     /// Asks the server's device API.

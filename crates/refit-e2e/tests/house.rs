@@ -20,6 +20,7 @@ pub(crate) struct Server {
     /// Whom its clients trust, if it speaks TLS.
     pub(crate) root: Option<PathBuf>,
     options: Vec<String>,
+    is_talkative: bool,
 }
 
 impl Server {
@@ -29,19 +30,25 @@ impl Server {
 
     /// Starts a server with `--dev` and further options of `refit serve`.
     pub(crate) fn start_with(options: &[&str]) -> Self {
-        Self::serve(&["--dev"], options)
+        Self::serve(&["--dev"], options, false)
     }
 
     /// Starts a server that is private, as it is without `--dev`, with further options.
     pub(crate) fn private(options: &[&str]) -> Self {
-        Self::serve(&["--name", "localhost", "--name", "127.0.0.1"], options)
+        Self::serve(PRIVATE, options, false)
     }
 
-    fn serve(kind: &[&str], options: &[&str]) -> Self {
+    /// Starts a private one that logs all that it can, into the file that [`Server::log`] names.
+    pub(crate) fn talkative() -> Self {
+        Self::serve(PRIVATE, &[], true)
+    }
+
+    fn serve(kind: &[&str], options: &[&str], is_talkative: bool) -> Self {
         let home = tempfile::tempdir().unwrap();
         let options = kind.iter().chain(options);
         let options: Vec<String> = options.map(ToString::to_string).collect();
-        let child = spawn(&home.path().join("data"), &options);
+        let log = is_talkative.then(|| home.path().join("server.log"));
+        let child = spawn(&home.path().join("data"), &options, log.as_deref());
         let mut server = Self {
             child,
             home,
@@ -50,6 +57,7 @@ impl Server {
             token: String::new(),
             root: None,
             options,
+            is_talkative,
         };
         server.find();
         server
@@ -57,6 +65,15 @@ impl Server {
 
     pub(crate) fn data(&self) -> PathBuf {
         self.home.path().join("data")
+    }
+
+    /// Where a talkative one logs, and prints.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.home.path().join("server.log")
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends the server as a power cut would end it.
@@ -67,7 +84,8 @@ impl Server {
 
     /// Starts it again on the same data.
     pub(crate) fn start_again(&mut self) {
-        self.child = spawn(&self.data(), &self.options);
+        let log = self.is_talkative.then(|| self.log());
+        self.child = spawn(&self.data(), &self.options, log.as_deref());
         self.find();
     }
 
@@ -161,8 +179,12 @@ impl Drop for Server {
     }
 }
 
-fn spawn(data: &Path, options: &[String]) -> Child {
-    Command::new(program("refit"))
+/// How a private server is named.
+const PRIVATE: &[&str] = &["--name", "localhost", "--name", "127.0.0.1"];
+
+fn spawn(data: &Path, options: &[String], log: Option<&Path>) -> Child {
+    let mut command = Command::new(program("refit"));
+    command
         .args([
             "serve",
             "--http",
@@ -173,9 +195,14 @@ fn spawn(data: &Path, options: &[String]) -> Child {
         ])
         .arg(data)
         .args(options)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+        .stdout(Stdio::null());
+    if let Some(log) = log {
+        let log = std::fs::File::options().create(true).append(true).open(log);
+        let log = log.unwrap();
+        command.env("REFIT_LOG", "trace");
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+    }
+    command.spawn().unwrap()
 }
 
 /// Returns a program of this workspace, which `cargo xtask test` builds before the tests.

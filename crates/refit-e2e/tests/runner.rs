@@ -22,4 +22,5 @@ mod off_and_on;
 mod outside;
 mod private_steps;
 mod readme;
+mod secrets;
 mod whose_grant;

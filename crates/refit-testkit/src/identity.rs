@@ -58,6 +58,23 @@ impl Identity {
         }
     }
 
+    /// Reads what an agent keeps in its folder `identity`.
+    ///
+    /// # Panics
+    /// If there is no such identity.
+    #[expect(clippy::expect_used, reason = "a test that has no identity has failed")]
+    pub fn kept(at: &Path) -> Self {
+        let read = |name: &str| fs::read_to_string(at.join(name)).expect("an identity");
+        let certificate = read("certificate.pem");
+        let der = CertificateDer::from_pem_slice(certificate.as_bytes()).expect("a certificate");
+        Self {
+            thumbprint: refit_identity::thumbprint(&der),
+            certificate,
+            key: read("key.pem"),
+            root: read("trust.pem"),
+        }
+    }
+
     /// Writes `device.pem`, `device.key` and `root.pem`.
     ///
     /// # Panics
