@@ -26,6 +26,7 @@ use refit_protocol::digest::Digest;
 use refit_protocol::time::Timestamp;
 use std::net::IpAddr;
 use x509_parser::time::ASN1Time;
+use zeroize::Zeroizing;
 
 /// The longest common name that X.520 allows; a longer ID goes into the subject alternative name.
 const COMMON_NAME_BYTES_MAX: usize = 64;
@@ -118,7 +119,7 @@ impl Ca {
         now: Timestamp,
         millis: u64,
         serial: &Serial,
-    ) -> Result<(Issued, String), Fault> {
+    ) -> Result<(Issued, Zeroizing<String>), Fault> {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params
@@ -134,7 +135,7 @@ impl Ca {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate().map_err(|_| Fault::Sign)?;
         let issued = self.sign(params, &key, now, millis, serial)?;
-        Ok((issued, key.serialize_pem()))
+        Ok((issued, Zeroizing::new(key.serialize_pem())))
     }
 
     fn sign(

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::secret_file::{Error, SecretFile};
+use zeroize::Zeroizing;
 
 /// What every token begins with, so that scanners find one that leaked.
 pub const TOKEN_PREFIX: &str = "rft_";
@@ -25,7 +26,7 @@ const fn file(path: &Path) -> SecretFile<'_> {
 }
 
 /// Reads the token from a file, or makes one and the file if there is none.
-pub(crate) fn load_or_create(path: &Path) -> Result<String, Error> {
+pub(crate) fn load_or_create(path: &Path) -> Result<Zeroizing<String>, Error> {
     let file = file(path);
     match file.read()? {
         Some(text) => checked(file, &text),
@@ -37,15 +38,16 @@ pub(crate) fn load_or_create(path: &Path) -> Result<String, Error> {
 pub fn read_token(path: &Path) -> Result<String, Error> {
     let file = file(path);
     let missing = || file.failed("open")(io::ErrorKind::NotFound.into());
-    checked(file, &file.read()?.ok_or_else(missing)?)
+    let token = checked(file, &file.read()?.ok_or_else(missing)?)?;
+    Ok(token.as_str().to_owned())
 }
 
-fn checked(file: SecretFile<'_>, token: &str) -> Result<String, Error> {
+fn checked(file: SecretFile<'_>, token: &str) -> Result<Zeroizing<String>, Error> {
     let body = token.strip_prefix(TOKEN_PREFIX);
     if token.len() != TOKEN_BYTES || !body.is_some_and(is_base64url) {
         return Err(file.damaged());
     }
-    Ok(token.to_owned())
+    Ok(Zeroizing::new(token.to_owned()))
 }
 
 fn is_base64url(text: &str) -> bool {
@@ -53,10 +55,11 @@ fn is_base64url(text: &str) -> bool {
         .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
-fn create(file: SecretFile<'_>) -> Result<String, Error> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(|error| file.failed("make")(io::Error::other(error)))?;
-    let token = format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(secret));
+fn create(file: SecretFile<'_>) -> Result<Zeroizing<String>, Error> {
+    let mut secret = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *secret).map_err(|error| file.failed("make")(io::Error::other(error)))?;
+    let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(*secret));
+    let token = Zeroizing::new([TOKEN_PREFIX, &encoded].concat());
     file.create(&token)?;
     Ok(token)
 }
@@ -76,7 +79,7 @@ mod tests {
         let token = load_or_create(&path).unwrap();
         assert!(token.starts_with("rft_") && token.len() == TOKEN_BYTES);
         assert_eq!(load_or_create(&path).unwrap(), token);
-        assert_eq!(read_token(&path).unwrap(), token);
+        assert_eq!(read_token(&path).unwrap(), *token);
     }
 
     #[test]

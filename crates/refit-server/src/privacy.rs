@@ -215,7 +215,10 @@ impl Renewing {
         let (issued, key) = signed.map_err(Error::Sign)?;
         let text = format!("{NAMES}{}\n{}", self.names.join(", "), issued.chain);
         // Between the two they do not match: then the old pair is shown until the next look.
-        for (path, text) in [(&self.key, &key), (&self.certificate, &text)] {
+        for (path, text) in [
+            (&self.key, key.as_str()),
+            (&self.certificate, text.as_str()),
+        ] {
             let draft = path.with_extension("draft");
             write_private(&draft, text.trim_end().as_bytes())
                 .map_err(Error::file("write", &draft))?;

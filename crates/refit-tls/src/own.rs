@@ -17,6 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{Error as TlsError, InconsistentKeys};
+use zeroize::Zeroizing;
 
 /// A certificate file or key file that is longer is none.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -152,7 +153,7 @@ impl Files {
 
     fn read(&self) -> Result<CertifiedKey, Error> {
         let certificate = read(&self.certificate)?;
-        let key = read(&self.key)?;
+        let key = Zeroizing::new(read(&self.key)?);
         pair(&certificate, &key).map_err(|error| Error::Pair {
             certificate: self.certificate.clone(),
             key: self.key.clone(),

@@ -9,6 +9,7 @@ use rcgen::{
 };
 use refit_protocol::time::Timestamp;
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// What the name of a root begins with.
 const ROOT: &str = "Refit root";
@@ -18,11 +19,11 @@ pub struct CaFiles {
     /// The root's certificate.
     pub root: String,
     /// The root's key; it can be kept offline.
-    pub root_key: String,
+    pub root_key: Zeroizing<String>,
     /// The issuer's certificate.
     pub issuer: String,
     /// The issuer's key.
-    pub issuer_key: String,
+    pub issuer_key: Zeroizing<String>,
 }
 
 impl fmt::Debug for CaFiles {
@@ -56,7 +57,7 @@ pub fn create(now: Timestamp, root: &Serial, issuer: &Serial) -> Result<CaFiles,
         ISSUER_MS,
         IsCa::Ca(BasicConstraints::Constrained(0)),
     )?;
-    let root_key_text = root_key.serialize_pem();
+    let root_key_text = Zeroizing::new(root_key.serialize_pem());
     let above = Issuer::new(root_params, root_key);
     let issuer_certificate = issuer_params
         .signed_by(&issuer_key, &above)
@@ -65,7 +66,7 @@ pub fn create(now: Timestamp, root: &Serial, issuer: &Serial) -> Result<CaFiles,
         root: root_certificate.pem(),
         root_key: root_key_text,
         issuer: issuer_certificate.pem(),
-        issuer_key: issuer_key.serialize_pem(),
+        issuer_key: Zeroizing::new(issuer_key.serialize_pem()),
     })
 }
 

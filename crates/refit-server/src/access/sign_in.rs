@@ -9,6 +9,7 @@ use refit_access::token::{Purpose, Secret};
 use refit_access::{name, password};
 use refit_protocol::time::Timestamp;
 use refit_store::access::SessionRow;
+use zeroize::Zeroizing;
 
 use super::{Access, new_secret};
 use crate::http::error::{Kind, Problem};
@@ -33,7 +34,7 @@ impl Access {
     pub(crate) async fn sign_in(
         self: &Arc<Self>,
         user: &str,
-        given: String,
+        given: Zeroizing<String>,
         address: IpAddr,
     ) -> Result<SignedIn, Problem> {
         // What cannot be a name is nobody's, and all of it is one account.

@@ -20,6 +20,7 @@ use crate::operator;
 use crate::places::TOKEN_FILE;
 use crate::privacy::Wanted;
 use crate::wall;
+use zeroize::Zeroizing;
 
 /// Opens what lies in the data directory; makes it if it is not there.
 pub(super) async fn open(data: &Path, wanted: Wanted) -> Result<(PathBuf, Kept), StartError> {
@@ -38,7 +39,7 @@ pub(super) struct Kept {
     pub(super) cursors: Cursors,
     pub(super) keys: KeyRing,
     /// The first admin's token, until its hash is among the others.
-    pub(super) token: String,
+    pub(super) token: Zeroizing<String>,
     pub(super) releases: Arc<Releases>,
     pub(super) authority: Arc<Authority>,
     pub(super) identities: Arc<Identities>,

@@ -18,6 +18,7 @@ use crate::desk;
 use crate::wall::rfc3339;
 use refit_engine::author::Author;
 use refit_store::access::{AccessChange, AccessOutcome};
+use zeroize::Zeroizing;
 
 /// Whoever comes from nowhere that is known is one address.
 const UNKNOWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -94,9 +95,10 @@ pub(crate) async fn sign_in(
     let id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
     let source = origin::from_where(&app, &parts.extensions, &parts.headers);
     let wanted: SignIn = ask::document(&parts.headers, body).await?;
+    let password = Zeroizing::new(wanted.password);
     let signed_in = app
         .access
-        .sign_in(&wanted.user, wanted.password, source.unwrap_or(UNKNOWN))
+        .sign_in(&wanted.user, password, source.unwrap_or(UNKNOWN))
         .await?;
     let credential = Credential::Session(signed_in.secret.hash());
     // Who signs in has no caller yet: the user is the one.

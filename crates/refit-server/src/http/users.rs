@@ -23,6 +23,7 @@ use crate::access::random;
 use crate::caller::Caller;
 use crate::desk;
 use crate::wall::{self, rfc3339};
+use zeroize::Zeroizing;
 
 /// A user to add.
 #[derive(Deserialize, ToSchema)]
@@ -224,6 +225,7 @@ fn role(text: &str) -> Result<Role, Problem> {
 
 /// Hashes a new password, away from the threads that serve.
 async fn hashed(password: String) -> Result<String, Problem> {
+    let password = Zeroizing::new(password);
     password::check(&password).map_err(malformed("password"))?;
     let salt = random().map_err(|_| Problem::internal("the system gives no random bytes"))?;
     let hashing = tokio::task::spawn_blocking(move || password::hash(&password, &salt));

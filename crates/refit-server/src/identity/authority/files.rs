@@ -14,6 +14,7 @@ use std::sync::Arc;
 use refit_identity::ca::{self, Signer};
 use refit_identity::{Ca, CaFiles, pem, thumbprint};
 use refit_protocol::time::Timestamp;
+use zeroize::Zeroizing;
 
 use super::{Error, Own, serial};
 use crate::secret_file::write_private;
@@ -168,7 +169,7 @@ fn load_folder(folder: &Path) -> Result<Loaded, Error> {
 
 fn load(files: &Own, root: &str, chain: &str) -> Result<Loaded, Error> {
     check_private(&files.key)?;
-    let signer = Signer::from_pem(&read(&files.key)?).map_err(Error::fault(&files.key))?;
+    let signer = Signer::from_pem(&Zeroizing::new(read(&files.key)?)).map_err(Error::fault(&files.key))?;
     let ca = Ca::load(root, chain, signer).map_err(Error::fault(&files.certificate))?;
     let first = |text: &str| pem::cut(text).into_iter().next().unwrap_or_default();
     Ok(Loaded {
@@ -199,10 +200,10 @@ fn write(folder: &Path, made: &CaFiles) -> Result<(), Error> {
         .create(&draft)
         .map_err(Error::file("make", &draft))?;
     for (name, text) in [
-        ("root.key", &made.root_key),
-        ("root.pem", &made.root),
-        ("issuer.key", &made.issuer_key),
-        ("issuer.pem", &made.issuer),
+        ("root.key", made.root_key.as_str()),
+        ("root.pem", made.root.as_str()),
+        ("issuer.key", made.issuer_key.as_str()),
+        ("issuer.pem", made.issuer.as_str()),
     ] {
         let path = draft.join(name);
         write_private(&path, text.trim_end().as_bytes()).map_err(Error::file("write", &path))?;
@@ -218,7 +219,8 @@ fn sync(folder: &Path) -> Result<(), Error> {
 }
 
 pub(super) fn read(path: &Path) -> Result<String, Error> {
-    let mut text = String::new();
+    // A key may be in it: growing would leave parts of it behind.
+    let mut text = String::with_capacity(FILE_BYTES_MAX as usize);
     let read =
         File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
     match read {
