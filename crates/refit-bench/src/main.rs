@@ -8,9 +8,11 @@
 //! - `store [devices [seconds]]`: the store, and the whole engine, beside a bare SQLite loop; `engine`: of that, the
 //!   whole engine alone
 //! - `index [devices]`: questions about the whole fleet, beside a plain scan of its rows
+//! - `attack`: how fast a good device is acknowledged under a flood of each kind
 //! - `agent`: size and memory of the agent (`cargo build --profile agent -p refit-agent`)
 
 mod agent;
+mod attack;
 mod engine;
 mod identities;
 mod index;
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
     let done =
         std::fs::create_dir_all(&home).and_then(|()| match std::env::args().nth(1).as_deref() {
             Some("agent") => agent::run(&home),
+            Some("attack") => attack::run(&home),
+            Some("flood") => attack::flood(&std::env::args().skip(2).collect::<Vec<_>>()),
             Some("engine") => store::run_engine(&home).map_err(std::io::Error::other),
             Some("idle") => mqtt::run_idle(&home),
             Some("index") => index::run().map_err(std::io::Error::other),
@@ -40,7 +44,7 @@ fn main() -> ExitCode {
             Some("mtls") => private::run(&home),
             Some("store") => store::run(&home).map_err(std::io::Error::other),
             _ => Err(std::io::Error::other(
-                "usage: refit-bench agent | idle | index [devices] | mqtt | mtls | engine | store [devices [seconds]]",
+                "usage: refit-bench agent | attack | idle | index [devices] | mqtt | mtls | engine | store [devices [seconds]]",
             )),
         });
     drop(std::fs::remove_dir_all(&home));

@@ -169,7 +169,8 @@ fn load_folder(folder: &Path) -> Result<Loaded, Error> {
 
 fn load(files: &Own, root: &str, chain: &str) -> Result<Loaded, Error> {
     check_private(&files.key)?;
-    let signer = Signer::from_pem(&Zeroizing::new(read(&files.key)?)).map_err(Error::fault(&files.key))?;
+    let signer =
+        Signer::from_pem(&Zeroizing::new(read(&files.key)?)).map_err(Error::fault(&files.key))?;
     let ca = Ca::load(root, chain, signer).map_err(Error::fault(&files.certificate))?;
     let first = |text: &str| pem::cut(text).into_iter().next().unwrap_or_default();
     Ok(Loaded {
