@@ -6,6 +6,7 @@
 )]
 
 mod chance;
+mod cutting;
 mod documents;
 mod false_pauses;
 mod fleet;
