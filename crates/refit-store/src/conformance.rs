@@ -15,6 +15,7 @@ pub mod crash;
 pub mod facts;
 pub mod identity;
 pub mod jobs;
+pub mod lists;
 pub mod races;
 pub mod records;
 pub mod releases;

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use refit_protocol::claim::ClaimId;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
 use refit_protocol::job::Status;
@@ -169,6 +170,8 @@ pub struct FactsChange {
     pub attributes: Edit<Value>,
     /// Whether a device that nobody knows is made, with an empty record.
     pub make: bool,
+    /// When they were last changed, as whoever changes them has read it, 0 for never; `None`: that does not matter.
+    pub from: Option<Timestamp>,
 }
 
 /// What became of it.
@@ -187,6 +190,8 @@ pub enum FactsOutcome {
     Same(DeviceKey),
     /// There is no such device, or it was removed.
     Missing,
+    /// Somebody was faster: what is said was last changed at another time than this change was made from.
+    Conflict,
     /// It cannot be kept.
     Refused(FactsError),
 }
@@ -221,6 +226,8 @@ pub struct ScanRow {
     pub reported: Option<SoftwareRef>,
     /// The state of its open job, and whose that is.
     pub job: Option<(Status, Option<Assignment>)>,
+    /// How its latest job ended, and the reason that was given; `None` while a job is open, and if it never had one.
+    pub ended: Option<(Status, Option<String>)>,
     /// Why it has none although it does not run what it should.
     pub withheld: Option<Withheld>,
     /// The rollout whose wish the desired software is.
@@ -245,6 +252,8 @@ pub struct ScanRow {
     pub standing: Option<Standing>,
     /// Where its newest certificate stands, and until when that is good.
     pub certificate: Option<(CertificateState, Timestamp)>,
+    /// The claim token that it last enrolled with.
+    pub claim: Option<ClaimId>,
 }
 
 /// A software, as an index tells two apart.

@@ -7,7 +7,7 @@
 //! Absent on purpose: decisions. A store does not know what a device should be told; it knows whether a record still
 //! is the one that a decision was made from. No SQL and no transaction leave this room.
 //!
-//! Start reading at [`Store`](store::Store); then `reader.rs`, `release.rs`, `access.rs`, `identity.rs`, `facts.rs` and `rollout.rs`, then `sqlite.rs`, whose first page
+//! Start reading at [`Store`](store::Store); then `reader.rs`, `release.rs`, `access.rs`, `identity.rs`, `facts.rs`, `list.rs` and `rollout.rs`, then `sqlite.rs`, whose first page
 //! draws the threads, and `conformance.rs`: what any other store must do as well.
 //!
 //! Keeps: an acknowledged operation survives a kill at any moment (`tests/kill.rs`); a full disk fails what waits,
@@ -22,6 +22,7 @@ pub mod audit;
 pub mod conformance;
 pub mod facts;
 pub mod identity;
+pub mod list;
 pub mod reader;
 pub mod release;
 pub mod rollout;

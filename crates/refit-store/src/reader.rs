@@ -18,6 +18,7 @@ use crate::facts::{DeviceFacts, ScanRow};
 use crate::identity::{
     BarredRows, CertificateRow, ClaimRow, IdentityRow, IssuerCount, TrustCount, TrustRow,
 };
+use crate::list::ListRow;
 use crate::release::Release;
 use crate::rollout::{AssignedRow, Cluster, JobKind, RolloutRow, Wave, WaveCounts};
 use crate::store::{DeviceKey, Failure, Stored};
@@ -44,6 +45,15 @@ pub trait Reader: Send {
     /// Reads the whole fleet page by page, by number, from behind `after`: the devices that were removed too, and of
     /// each all that an index over the fleet needs.
     fn scan(&mut self, after: DeviceKey, limit: usize) -> Result<Vec<ScanRow>, Failure>;
+
+    /// Returns the numbers of devices, in the order asked.
+    fn keys(&mut self, devices: &[DeviceId]) -> Result<Vec<Option<DeviceKey>>, Failure>;
+
+    /// Names the uploaded lists of IDs, by name.
+    fn lists(&mut self) -> Result<Vec<ListRow>, Failure>;
+
+    /// Returns the IDs of an uploaded list, in their order.
+    fn list_ids(&mut self, name: &str) -> Result<Option<Vec<DeviceId>>, Failure>;
 
     /// Returns a job and its device.
     fn job(&mut self, id: &JobId) -> Result<Option<JobRow>, Failure>;

@@ -19,6 +19,7 @@ mod encode;
 mod facts;
 mod fault;
 mod identity;
+mod list;
 mod lock;
 mod read;
 mod release;
@@ -42,6 +43,7 @@ use crate::access::{AccessChange, AccessOutcome};
 use crate::answer::{Answer, Keeping};
 use crate::facts::{FactsChange, FactsOutcome};
 use crate::identity::{IdentityChange, IdentityOutcome, Refusal, Standing};
+use crate::list::{ListOutcome, NewList};
 use crate::reader::Reader;
 use crate::release::{Added, NewRelease, Removed};
 use crate::rollout::{RolloutChange, RolloutOutcome};
@@ -304,6 +306,24 @@ impl Store for SqliteStore {
                 .any(|outcome| matches!(outcome, FactsOutcome::Changed { .. }));
             audit::append_if(changed, connection, audit.as_ref())?;
             Ok(outcomes)
+        })
+    }
+
+    fn put_list(&self, list: NewList, audit: Option<Entry>) -> Result<ListOutcome, Failure> {
+        self.queue()?.act(move |connection| {
+            let outcome = list::put(connection, &list)?;
+            let changed = matches!(outcome, ListOutcome::Put { .. });
+            audit::append_if(changed, connection, audit.as_ref())?;
+            Ok(outcome)
+        })
+    }
+
+    fn remove_list(&self, name: &str, audit: Option<Entry>) -> Result<bool, Failure> {
+        let name = name.to_owned();
+        self.queue()?.act(move |connection| {
+            let removed = list::remove(connection, &name)?;
+            audit::append_if(removed, connection, audit.as_ref())?;
+            Ok(removed)
         })
     }
 

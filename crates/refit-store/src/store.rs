@@ -17,6 +17,7 @@ use crate::access::{AccessChange, AccessOutcome};
 use crate::answer::{Answer, Keeping};
 use crate::facts::{FactsChange, FactsOutcome};
 use crate::identity::{IdentityChange, IdentityOutcome};
+use crate::list::{ListOutcome, NewList};
 use crate::reader::Reader;
 use crate::release::{Added, NewRelease, Removed};
 use crate::rollout::{RolloutChange, RolloutGuard, RolloutOutcome};
@@ -84,6 +85,12 @@ pub trait Store: Send + Sync {
         at: Timestamp,
         audit: Option<Entry>,
     ) -> Result<Vec<FactsOutcome>, Failure>;
+
+    /// Puts an uploaded list of IDs in the place of the one of that name, and waits until that is durable.
+    fn put_list(&self, list: NewList, audit: Option<Entry>) -> Result<ListOutcome, Failure>;
+
+    /// Removes such a list; false if there is none.
+    fn remove_list(&self, name: &str, audit: Option<Entry>) -> Result<bool, Failure>;
 
     /// Makes or changes a rollout, and waits until that is durable.
     fn change_rollout(

@@ -87,9 +87,14 @@ holds! {
         facts_stay_within_their_bounds
         a_slice_is_one_line_of_the_audit_log
         a_removed_device_has_no_facts
+        of_two_that_describe_a_device_one_is_told
         first_times_stay
         a_scan_reads_the_whole_fleet
         a_row_of_the_scan_has_all_that_an_index_needs
+    ;
+    lists:
+        a_list_is_kept_as_it_was_put
+        lists_are_removed_and_bounded
     ;
     rollouts:
         a_rollout_is_changed_from_its_revision

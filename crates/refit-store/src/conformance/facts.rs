@@ -9,13 +9,13 @@ use refit_protocol::device_id::DeviceId;
 use refit_protocol::job::Status;
 use refit_protocol::software_url::depot_url;
 use refit_protocol::time::Timestamp;
-use refit_replica::record::{Record, Stage, Withheld};
+use refit_replica::record::{JobEntry, Record, Stage, Withheld};
 use serde_json::{Value, json};
 
 use crate::audit::{AuditFilter, AuditFrom};
 use crate::conformance::{
-    Place, applied, device, digest, job_id, loaded, made, must, object, open_job, plain, reader,
-    record, url, write,
+    Place, applied, device, digest, entry as entry_of, job_id, loaded, made, must, object,
+    open_job, plain, reader, record, url, write,
 };
 use crate::facts::{Edit, Facts, FactsChange, FactsError, FactsOutcome, ScanRow, SoftwareRef};
 use crate::identity::{
@@ -33,6 +33,7 @@ fn tags(id: &DeviceId, tags: &[(&str, Option<&str>)]) -> FactsChange {
         tags: Edit::Patch(patch.collect()),
         attributes: Edit::none(),
         make: false,
+        from: None,
     }
 }
 
@@ -191,6 +192,35 @@ pub fn a_removed_device_has_no_facts(place: &dyn Place) {
     assert_eq!(said(&*store, &id), Facts::default());
 }
 
+/// Whoever has not read what was said last changes nothing, even if all of it was said in one millisecond.
+pub fn of_two_that_describe_a_device_one_is_told(place: &dyn Place) {
+    let store = place.open();
+    let id = device("a");
+    let key = made(&*store, &id).key;
+    let from = |at: u64, value: Option<&str>| FactsChange {
+        from: Some(Timestamp(at)),
+        ..tags(&id, &[("ring", value)])
+    };
+    let first = change(&*store, vec![from(0, Some("1")), from(0, Some("2"))]);
+    assert!(matches!(
+        first[..],
+        [FactsOutcome::Changed { .. }, FactsOutcome::Conflict]
+    ));
+    let changed =
+        |store: &dyn Store| must(reader(store).facts(&id)).and_then(|facts| facts.changed);
+    assert_eq!(changed(&*store), Some(Timestamp(9)));
+    let again = change(
+        &*store,
+        vec![from(9, None), from(9, Some("3")), from(10, None)],
+    );
+    assert!(matches!(again[0], FactsOutcome::Changed { .. }));
+    assert_eq!(
+        again[1..],
+        [FactsOutcome::Conflict, FactsOutcome::Same(key)]
+    );
+    assert_eq!(changed(&*store), Some(Timestamp(10)));
+}
+
 /// A device's own words do not touch what operators say, nor when it was made and first spoke.
 pub fn first_times_stay(place: &dyn Place) {
     let store = place.open();
@@ -261,6 +291,7 @@ pub fn a_row_of_the_scan_has_all_that_an_index_needs(place: &dyn Place) {
         desired: Some(SoftwareRef::Depot(digest(1))),
         reported: Some(SoftwareRef::Other("https://store.example/f1".into())),
         job: Some((Status::Sent, None)),
+        ended: None,
         rollout: None,
         pinned: false,
         withheld: None,
@@ -276,6 +307,7 @@ pub fn a_row_of_the_scan_has_all_that_an_index_needs(place: &dyn Place) {
         attributes: object(json!({ "model": "gw", "cores": 4, "ok": true })),
         standing: Some(Standing::Enrolled),
         certificate: Some((CertificateState::Active, Timestamp(5_000))),
+        claim: Some(ClaimId([1; 8])),
     };
     assert_eq!(row, expected);
 
@@ -288,8 +320,18 @@ pub fn a_row_of_the_scan_has_all_that_an_index_needs(place: &dyn Place) {
             json!({ "softwareURL": 7, "attributes": "none" }),
         )
     };
-    let guard = applied(&*store, write(&id, Some(guard), strange));
+    let failed = JobEntry {
+        reason: Some("no space left".into()),
+        ..entry_of("0-a", Status::Failed)
+    };
+    let ended = Operation {
+        jobs: vec![entry_of("0-0", Status::Failed), failed],
+        ..write(&id, Some(guard), strange)
+    };
+    let guard = applied(&*store, ended);
     let row = scanned(&*store);
+    let reason = Some("no space left".into());
+    assert_eq!(row.ended, Some((Status::Failed, reason)));
     assert_eq!(row.desired, Some(SoftwareRef::Depot(digest(2))));
     assert_eq!((row.reported, row.attributes.len()), (None, 0));
     assert_eq!((row.job, row.withheld), (None, Some(withheld)));

@@ -1,9 +1,13 @@
 //! How long lists are, counted no further than a bound.
 
 use refit_protocol::device_id::DeviceId;
+use refit_protocol::job::Status;
 use rusqlite::{Connection, params};
 
 use crate::audit::AuditFilter;
+use crate::reader::Counts;
+use crate::sqlite::row;
+use crate::store::Failure;
 
 const DEVICES: &str = "SELECT count(*) FROM
      (SELECT 1 FROM device WHERE coalesce(json_extract(control, '$.x'), 0) = 0 LIMIT ?)";
@@ -52,4 +56,15 @@ fn bound(most: usize) -> i64 {
 
 const fn natural(count: i64) -> u64 {
     count.cast_unsigned()
+}
+
+/// Notes how many jobs are in the state of this code.
+pub(super) fn put(counts: &mut Counts, code: i64, count: i64) -> Result<(), Failure> {
+    let status = row::status(code).map_err(|why| Failure::Corrupt(why.to_string()))?;
+    for (state, slot) in Status::ALL.iter().zip(&mut counts.jobs) {
+        if *state == status {
+            *slot = count.cast_unsigned();
+        }
+    }
+    Ok(())
 }

@@ -12,7 +12,8 @@ use crate::sqlite::release::unreadable;
 use crate::sqlite::row::Unreadable;
 use crate::store::DeviceKey;
 
-const FIND: &str = "SELECT num, coalesce(json_extract(control, '$.x'), 0), tags, attributes
+const FIND: &str =
+    "SELECT num, coalesce(json_extract(control, '$.x'), 0), tags, attributes, coalesce(changed, 0)
      FROM device LEFT JOIN facts USING (num) WHERE ext_id = ?";
 const MAKE: &str =
     "INSERT INTO device (ext_id, revision, version, written, desired, reported, created)
@@ -28,6 +29,8 @@ struct Known {
     num: i64,
     gone: bool,
     facts: Facts,
+    /// When they were last changed, or 0.
+    changed: i64,
 }
 
 /// Changes what is said of one device.
@@ -47,6 +50,10 @@ pub(super) fn change(
         Some(known) => known.facts.clone(),
         None => Facts::default(),
     };
+    let last = known.as_ref().map_or(0, |known| known.changed);
+    if change.from.is_some_and(|from| from.0.cast_signed() != last) {
+        return Ok(FactsOutcome::Conflict);
+    }
     let facts = match before.edited(change) {
         Ok(facts) => facts,
         Err(error) => return Ok(FactsOutcome::Refused(error)),
@@ -57,14 +64,13 @@ pub(super) fn change(
         Some(known) => known.num,
         None => make(connection, &change.device, at)?,
     };
-    if facts.is_empty() {
-        forget(connection, num)?;
-    } else {
-        let (tags, attributes) = (text(&facts.tags), text(&facts.attributes));
-        connection
-            .prepare_cached(PUT)?
-            .execute(params![num, tags, attributes, at])?;
-    }
+    // Two changes of one millisecond are two: whoever has read the first must not overwrite the second. So the row stays
+    // when nothing is said any more.
+    let changed = at.max(last + 1);
+    let (tags, attributes) = (text(&facts.tags), text(&facts.attributes));
+    connection
+        .prepare_cached(PUT)?
+        .execute(params![num, tags, attributes, changed])?;
     Ok(FactsOutcome::Changed {
         key: key(num),
         made,
@@ -114,6 +120,7 @@ fn known(row: &Row<'_>) -> rusqlite::Result<Known> {
         num: row.get(0)?,
         gone: row.get(1)?,
         facts: facts(row, 2)?,
+        changed: row.get(4)?,
     })
 }
 

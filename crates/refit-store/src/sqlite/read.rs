@@ -22,6 +22,7 @@ use crate::facts::{DeviceFacts, ScanRow};
 use crate::identity::{
     BarredRows, CertificateRow, ClaimRow, IdentityRow, IssuerCount, TrustCount, TrustRow,
 };
+use crate::list::ListRow;
 use crate::reader::{Counts, Desires, DeviceRow, JobNumber, JobRow, Reader, Wanted};
 use crate::release::Release;
 use crate::rollout::{AssignedRow, Cluster, JobKind, RolloutRow, Wave, WaveCounts};
@@ -33,6 +34,7 @@ use crate::sqlite::count;
 use crate::sqlite::facts;
 use crate::sqlite::fault::unreadable as failed;
 use crate::sqlite::identity;
+use crate::sqlite::list;
 use crate::sqlite::release::{self, device_id, unreadable};
 use crate::sqlite::rollout;
 use crate::sqlite::row::{self, Control, Unreadable};
@@ -113,6 +115,18 @@ impl Reader for SqliteReader {
         let rows = scan::scan(&moment, after, at_most(limit)).map_err(failed)?;
         moment.finish().map_err(failed)?;
         Ok(rows)
+    }
+
+    fn keys(&mut self, devices: &[DeviceId]) -> Result<Vec<Option<DeviceKey>>, Failure> {
+        scan::keys(self.ready()?, devices).map_err(failed)
+    }
+
+    fn lists(&mut self) -> Result<Vec<ListRow>, Failure> {
+        list::all(self.ready()?).map_err(failed)
+    }
+
+    fn list_ids(&mut self, name: &str) -> Result<Option<Vec<DeviceId>>, Failure> {
+        list::ids(self.ready()?, name).map_err(failed)
     }
 
     fn job(&mut self, id: &JobId) -> Result<Option<JobRow>, Failure> {
@@ -250,7 +264,7 @@ impl Reader for SqliteReader {
         let mut counts = Counts::default();
         for (kind, count) in counters {
             match kind.checked_sub(1) {
-                Some(job) if job >= 0 => put(&mut counts, job, count)?,
+                Some(job) if job >= 0 => count::put(&mut counts, job, count)?,
                 _ => counts.devices = count.cast_unsigned(),
             }
         }
@@ -271,7 +285,7 @@ impl Reader for SqliteReader {
         moment.finish().map_err(failed)?;
         counts.devices = devices.iter().map(|(_, count)| count.cast_unsigned()).sum();
         for (status, count) in jobs {
-            put(&mut counts, status, count)?;
+            count::put(&mut counts, status, count)?;
         }
         Ok(counts)
     }
@@ -409,16 +423,6 @@ fn list<T>(
 
 fn pair(row: &Row<'_>) -> rusqlite::Result<(i64, i64)> {
     Ok((row.get(0)?, row.get(1)?))
-}
-
-fn put(counts: &mut Counts, code: i64, count: i64) -> Result<(), Failure> {
-    let status = row::status(code).map_err(|why| Failure::Corrupt(why.to_string()))?;
-    for (state, slot) in Status::ALL.iter().zip(&mut counts.jobs) {
-        if *state == status {
-            *slot = count.cast_unsigned();
-        }
-    }
-    Ok(())
 }
 
 /// A negative limit would mean none to SQLite.

@@ -3,8 +3,11 @@
 
 use std::borrow::Cow;
 
+use refit_protocol::claim::ClaimId;
 use refit_protocol::device_id::DeviceId;
+use refit_protocol::job::Status;
 use refit_protocol::time::Timestamp;
+use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -20,7 +23,9 @@ use crate::store::DeviceKey;
 const SCAN: &str = "SELECT device.num, ext_id, desired, reported, control, open, seen,
      coalesce(created, first_seen, seen, written), tags, facts.attributes
      FROM device LEFT JOIN facts USING (num) WHERE device.num > ?1 ORDER BY device.num LIMIT ?2";
-const IDENTITY: &str = "SELECT standing, attributes FROM identity WHERE device = ?";
+const IDENTITY: &str = "SELECT standing, attributes, claim FROM identity WHERE device = ?";
+const ENDED: &str = "SELECT status, reason FROM job WHERE num = ? ORDER BY seq DESC LIMIT 1";
+const NUMBER: &str = "SELECT num FROM device WHERE ext_id = ?";
 const CERTIFICATE: &str =
     "SELECT state, not_after FROM certificate WHERE device = ? ORDER BY seq DESC LIMIT 1";
 
@@ -50,6 +55,7 @@ pub(super) fn scan(
     let mut beside = Beside {
         identity: connection.prepare_cached(IDENTITY)?,
         certificate: connection.prepare_cached(CERTIFICATE)?,
+        ended: connection.prepare_cached(ENDED)?,
     };
     connection
         .prepare_cached(SCAN)?
@@ -59,18 +65,38 @@ pub(super) fn scan(
         .collect()
 }
 
+/// Returns the numbers of devices, in the order asked.
+pub(super) fn keys(
+    connection: &Connection,
+    devices: &[DeviceId],
+) -> rusqlite::Result<Vec<Option<DeviceKey>>> {
+    let mut number = connection.prepare_cached(NUMBER)?;
+    let read = |row: &Row<'_>| row.get::<_, i64>(0);
+    devices
+        .iter()
+        .map(|device| {
+            let found = number.query_row([device.as_str()], read).optional()?;
+            Ok(found.map(|num| DeviceKey(num.cast_unsigned())))
+        })
+        .collect()
+}
+
 /// The tables that are looked into for each row.
 struct Beside<'c> {
     identity: CachedStatement<'c>,
     certificate: CachedStatement<'c>,
+    ended: CachedStatement<'c>,
 }
 
+/// Where a device's identity stands, what it was enrolled with, and by which claim token.
+type Identity = (Standing, Map<String, Value>, Option<ClaimId>);
+
 impl Beside<'_> {
-    fn identity(
-        &mut self,
-        device: &DeviceId,
-    ) -> rusqlite::Result<Option<(Standing, Map<String, Value>)>> {
-        let read = |row: &Row<'_>| Ok((standing(row, 0)?, facts::document(row, 1)?));
+    fn identity(&mut self, device: &DeviceId) -> rusqlite::Result<Option<Identity>> {
+        let read = |row: &Row<'_>| {
+            let claim = row.get::<_, Option<[u8; 8]>>(2)?.map(ClaimId);
+            Ok((standing(row, 0)?, facts::document(row, 1)?, claim))
+        };
         self.identity.query_row([device.as_str()], read).optional()
     }
 
@@ -82,6 +108,14 @@ impl Beside<'_> {
         self.certificate
             .query_row([device.as_str()], read)
             .optional()
+    }
+
+    fn ended(&mut self, num: i64) -> rusqlite::Result<Option<(Status, Option<String>)>> {
+        let read = |row: &Row<'_>| {
+            let status = row::status(row.get(0)?).map_err(|why| unreadable(0, why))?;
+            Ok((status, row.get(1)?))
+        };
+        self.ended.query_row([num], read).optional()
     }
 }
 
@@ -99,12 +133,22 @@ fn read(row: &Row<'_>, beside: &mut Beside<'_>) -> rusqlite::Result<ScanRow> {
         Some(_) => beside.certificate(&id)?,
         None => None,
     };
-    let (standing, enrolment) = identity.unzip();
+    let num: i64 = row.get(0)?;
+    // Who never had a job has nothing in this column, and most of a new fleet never had one.
+    let ended = match (job, row.get_ref(4)?) {
+        (Some(_), _) | (None, ValueRef::Null) => None,
+        (None, _) => beside.ended(num)?,
+    };
+    let (standing, enrolment, claim) = match identity {
+        Some((standing, enrolment, claim)) => (Some(standing), enrolment, claim),
+        None => (None, Map::new(), None),
+    };
     Ok(ScanRow {
-        key: DeviceKey(row.get::<_, i64>(0)?.cast_unsigned()),
+        key: DeviceKey(num.cast_unsigned()),
         desired: desired.software(),
         reported: reported.software(),
         job: job.map(|job| (job, bars.assignment)),
+        ended,
         rollout: bars.rollout,
         pinned: bars.pinned,
         withheld: bars.withheld,
@@ -113,10 +157,11 @@ fn read(row: &Row<'_>, beside: &mut Beside<'_>) -> rusqlite::Result<ScanRow> {
         seen: row.get::<_, Option<i64>>(6)?.map(time),
         created: time(row.get(7)?),
         operator: facts::facts(row, 8)?,
-        enrolment: enrolment.unwrap_or_default(),
+        enrolment,
         attributes: reported.attributes(),
         standing,
         certificate,
+        claim,
         id,
     })
 }

@@ -21,7 +21,7 @@ const READER_CACHE_KIB: i32 = 2 * 1024;
 const RESTART_PATIENCE: Duration = Duration::from_millis(20);
 
 /// The migrations in their order; the number of each is its place, from 1.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../../migrations/sqlite/0001_first.sql"),
     include_str!("../../migrations/sqlite/0002_access.sql"),
     include_str!("../../migrations/sqlite/0003_answer.sql"),
@@ -30,6 +30,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/sqlite/0006_facts.sql"),
     include_str!("../../migrations/sqlite/0007_rollout.sql"),
     include_str!("../../migrations/sqlite/0008_issuers.sql"),
+    include_str!("../../migrations/sqlite/0009_lists.sql"),
 ];
 
 /// Opens the connection that writes, and brings the schema up to date.
