@@ -135,6 +135,12 @@ impl Grants {
         self.keys.rotate(seconds(now))
     }
 
+    /// Returns what there would be to tell of the keys after a rotation, which is not made.
+    pub fn try_rotate(&self, now: Timestamp) -> Result<Vec<Known>, Error> {
+        let keys = (*self.keys.all()).clone().rotated(seconds(now))?;
+        Ok(keys.list())
+    }
+
     /// Returns what may be told of the keys, the one that signs first.
     pub fn keys(&self) -> Vec<Known> {
         self.keys.all().list()

@@ -56,6 +56,14 @@ pub(crate) async fn change_access(
     changed.map_err(Problem::of_store)
 }
 
+/// Tells what would become of a change of who may do what, by the rules that it would be made by.
+pub(crate) async fn try_access(app: &App, change: AccessChange) -> Result<AccessOutcome, Problem> {
+    let store = Arc::clone(&app.store);
+    let tried = tokio::task::spawn_blocking(move || store.try_access(change)).await;
+    let tried = tried.map_err(|_| Problem::internal("a trial was abandoned"))?;
+    tried.map_err(Problem::of_store)
+}
+
 /// Adds a line to the audit log about a change that is kept elsewhere.
 pub(crate) async fn note(app: &App, line: Entry) -> Result<(), Problem> {
     let store = Arc::clone(&app.store);

@@ -70,6 +70,7 @@ use crate::places::Places;
 use crate::pollers::Pollers;
 use crate::privacy::Privacy;
 use crate::readers::Readers;
+pub(crate) use ask::Dry;
 use error::{Kind, Problem, render};
 use gate::{guarded, open};
 

@@ -5,6 +5,7 @@
 //! what anybody may ask. This file is what must be refused, in memory: whoever lets a device in asks [`Identities`]
 //! each time, for a resumed TLS session has verified nothing again.
 
+pub(crate) mod acts;
 pub mod authority;
 pub(crate) mod claims;
 pub(crate) mod counted;

@@ -18,6 +18,8 @@ mod downloads;
 #[cfg(test)]
 mod dry;
 #[cfg(test)]
+mod dry_access;
+#[cfg(test)]
 mod enrolling;
 #[cfg(test)]
 mod events;

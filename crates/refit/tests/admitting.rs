@@ -260,3 +260,51 @@ fn a_password_is_typed_twice_and_never_seen() {
     }
     assert!(signs_in(&server, "ada", PASSWORD));
 }
+
+#[test]
+fn a_trial_shows_what_would_be_and_lets_nobody_in_or_out() {
+    let server = TestServer::start();
+    let lists = ["token", "user"].map(|what| [what, "list"]);
+    let known = || {
+        lists.map(|list| {
+            let shown = json(&server, &list);
+            let items = shown["items"].as_array().unwrap().iter();
+            let name = |item: &serde_json::Value| {
+                (
+                    item["name"].clone(),
+                    item["role"].clone(),
+                    item["revokedAt"].clone(),
+                )
+            };
+            items.map(name).collect::<Vec<_>>()
+        })
+    };
+    let before = known();
+    let dry = |arguments: &[&str]| {
+        let output = run(&server, &[arguments, &["--dry-run"]].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let said = text(&output.stderr);
+        assert!(said.contains("nothing was changed"), "{said}");
+        text(&output.stdout)
+    };
+    let made = dry(&["token", "new", "--name", "ci", "--role", "viewer"]);
+    assert_eq!(made, "would make ci (viewer)\n");
+    let revoked = dry(&["token", "revoke", "first-admin"]);
+    assert!(
+        revoked.starts_with("would revoke first-admin ("),
+        "{revoked}"
+    );
+    fails(&server, 3, &["user", "disable", "ada", "--dry-run"]);
+    let claim = dry(&["enrol", "token", "new", "--devices", "3"]);
+    assert!(
+        claim.starts_with("would make a claim token for 3 devices"),
+        "{claim}"
+    );
+    let keys = dry(&["grant", "rotate"]);
+    assert!(keys.contains("dry-run"), "{keys}");
+    let barred = dry(&["device", "revoke", "lamp-7"]);
+    assert!(barred.contains("revoked"), "{barred}");
+    fails(&server, 3, &["device", "identity", "lamp-7"]);
+    fails(&server, 3, &["device", "remove", "lamp-7", "--dry-run"]);
+    assert_eq!(known(), before);
+}

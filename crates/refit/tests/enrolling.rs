@@ -75,6 +75,12 @@ fn a_list_of_ids_is_imported_and_what_is_refused_is_named() {
     );
     assert!(text(&output.stderr).contains("line 1235: "), "{output:?}");
     std::fs::write(&file, list).unwrap();
+    let more = home.path().join("more");
+    std::fs::write(&more, r#"{"id":"other"}"#).unwrap();
+    let tried = ["enrol", "import", more.to_str().unwrap(), "--dry-run"];
+    let said = "1 registered, 0 known before, 0 refused\n";
+    assert_eq!(printed(&server, &tried), said);
+    fails(&server, 3, &["device", "identity", "other"]);
     let again = printed(&server, &["enrol", "import", path]);
     assert_eq!(again, "0 registered, 1234 known before, 0 refused\n");
     fails(&server, 2, &["enrol", "import", "/nowhere"]);

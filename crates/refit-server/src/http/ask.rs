@@ -118,6 +118,16 @@ pub(crate) struct Dry {
     pub(crate) dry_run: bool,
 }
 
+/// What stands in the answer of a trial where a change would make an ID or a secret: nothing by it works anywhere.
+pub(crate) const DRY_RUN: &str = "dry-run";
+
+impl Dry {
+    /// The mark of an answer to a trial.
+    pub(crate) const fn mark(self) -> Option<bool> {
+        if self.dry_run { Some(true) } else { None }
+    }
+}
+
 /// Tells whether a request changes nothing, before its query is read in earnest.
 pub(crate) fn is_dry(uri: &Uri) -> bool {
     let mut parts = uri.query().unwrap_or_default().split('&');

@@ -395,9 +395,10 @@ async fn operated(
 /// Its history stays. Should the ID come back, its record goes on above the old version, and old job IDs mean nothing.
 /// A device with an identity needs an operator's leave to enrol anew. `If-Match` is demanded.
 #[utoipa::path(delete, operation_id = "removeDevice", tag = "devices", path = "/api/v1/devices/{id}", params(
-    DevicePath, IfMatch,
+    DevicePath, Dry, IfMatch,
 ), responses(
     (status = 204),
+    (status = 200, body = Device, description = "it would be removed, and this be left of its record; nothing was"),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
     (status = 507, body = show::Problem, content_type = "application/problem+json"),
 ))]
@@ -405,14 +406,18 @@ pub(crate) async fn remove(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
+    Query(dry): Query<Dry>,
     headers: HeaderMap,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let device = ask::device(&id)?;
     let version = ask::if_match(&headers)?.demanded()?;
     let input = match version {
         None => Input::Remove,
         Some(version) => Input::At(version, Box::new(Input::Remove)),
     };
+    if dry.dry_run {
+        return changed(&app, &caller, device, input, version, dry).await;
+    }
     let by = Author::from(&caller);
     let said = desk::say(&app, &by, |fleet, seat| {
         fleet.operate(seat, &device, input, 0);
@@ -428,7 +433,7 @@ pub(crate) async fn remove(
         office.removed(&by, &device, wall::now())
     });
     bar.await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Tells whether it was the version that did not fit, or the state.

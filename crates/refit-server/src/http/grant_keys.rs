@@ -15,6 +15,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::App;
+use super::ask::{DRY_RUN, Dry, Query};
 use super::error::{Kind, Problem};
 use super::show;
 use crate::caller::Caller;
@@ -36,8 +37,12 @@ pub(crate) struct GrantKey {
 
 /// All keys, the one that signs first.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct GrantKeyList {
     items: Vec<GrantKey>,
+    /// `true` if nothing was changed, and this is what would be; the new key is called `dry-run`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
 }
 
 /// Lists the keys of grants.
@@ -46,28 +51,32 @@ pub(crate) struct GrantKeyList {
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn list(State(app): State<Arc<App>>) -> Json<GrantKeyList> {
-    Json(listed(&app))
+    Json(listed(app.grants.keys()))
 }
 
 /// Makes a new key, which signs from now on. Grants that are out stay good.
-#[utoipa::path(post, operation_id = "rotateGrantKeys", tag = "grants", path = "/api/v1/grant-keys", responses(
-    (status = 201, body = GrantKeyList),
+#[utoipa::path(post, operation_id = "rotateGrantKeys", tag = "grants", path = "/api/v1/grant-keys", params(Dry), responses(
+    (status = 201, body = GrantKeyList, description = "it signs now; with `dryRun`, it would"),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn rotate(
     State(app): State<Arc<App>>,
     caller: Caller,
+    Query(dry): Query<Dry>,
 ) -> Result<Response, Problem> {
+    if dry.dry_run {
+        let keys = app.grants.try_rotate(wall::now()).map_err(of_keys)?;
+        let mut list = listed(keys);
+        for key in list.items.iter_mut().filter(|key| key.current) {
+            key.id = DRY_RUN.into();
+        }
+        list.dry_run = dry.mark();
+        return Ok((StatusCode::CREATED, Json(list)).into_response());
+    }
     let grants = Arc::clone(&app.grants);
     let rotated = tokio::task::spawn_blocking(move || grants.rotate(wall::now())).await;
     let rotated = rotated.map_err(|_| Problem::internal("a rotation was abandoned"))?;
-    rotated.map_err(|error| {
-        let detail = format!("failed to {error}");
-        match error {
-            keys::Error::Full { .. } => Problem::new(Kind::Conflict, detail),
-            _ => Problem::internal(&detail),
-        }
-    })?;
+    rotated.map_err(of_keys)?;
     // The keys lie in a file of their own, so the line follows the change instead of being one with it.
     let current = app.grants.keys().into_iter().find(|key| key.current);
     let after = current.map(|key| json!({ "key": key.id }));
@@ -78,12 +87,19 @@ pub(crate) async fn rotate(
         after,
     );
     desk::note(&app, line).await?;
-    Ok((StatusCode::CREATED, Json(listed(&app))).into_response())
+    Ok((StatusCode::CREATED, Json(listed(app.grants.keys()))).into_response())
 }
 
-fn listed(app: &App) -> GrantKeyList {
-    let keys = app.grants.keys().into_iter();
-    let items = keys.map(|key| GrantKey {
+fn of_keys(error: keys::Error) -> Problem {
+    let detail = format!("failed to {error}");
+    match error {
+        keys::Error::Full { .. } => Problem::new(Kind::Conflict, detail),
+        _ => Problem::internal(&detail),
+    }
+}
+
+fn listed(keys: Vec<keys::Known>) -> GrantKeyList {
+    let items = keys.into_iter().map(|key| GrantKey {
         id: key.id,
         current: key.current,
         until: key
@@ -93,5 +109,6 @@ fn listed(app: &App) -> GrantKeyList {
     });
     GrantKeyList {
         items: items.collect(),
+        dry_run: None,
     }
 }

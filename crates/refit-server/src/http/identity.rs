@@ -1,6 +1,7 @@
 //! What operators do with identities: claim tokens, IDs known beforehand, and devices that are barred or let in anew.
 
 pub(crate) mod import;
+mod pretend;
 
 use std::sync::Arc;
 
@@ -11,26 +12,25 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use refit_access::matrix::Operation;
 use refit_engine::author::Author;
-use refit_engine::events::IdentityAct;
 use refit_identity::IdPattern;
 use refit_protocol::claim::ClaimId;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::time::Timestamp;
 use refit_store::identity::{
     CertificateRow, CertificateState, ClaimRow, IdentityChange, IdentityOutcome, IdentityRow,
-    Standing,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::ask::{self, DevicePath, Page, Query};
+use super::ask::{self, DRY_RUN, DevicePath, Dry, Page, Query};
 use super::count::Count;
 use super::enrolment::at_work;
 use super::error::{FieldCode, Kind, Problem};
 use super::{App, duration, show, whole};
 use crate::caller::Caller;
 use crate::desk;
+use crate::identity::acts::Act;
 use crate::identity::claims::new_claim;
 use crate::identity::enrol::Office;
 use crate::wall::{self, rfc3339};
@@ -82,6 +82,9 @@ pub(crate) struct ClaimShown {
     revoked_at: Option<String>,
     /// Whether a device can enrol with it now.
     good: bool,
+    /// `true` if nothing was changed, and this is what would be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
 }
 
 /// A claim token that was just made: the only time that its text is shown.
@@ -90,7 +93,8 @@ pub(crate) struct ClaimShown {
 pub(crate) struct ClaimMade {
     #[serde(flatten)]
     claim: ClaimShown,
-    /// The token. It is not kept and cannot be shown again.
+    /// The token. It is not kept and cannot be shown again. With `dryRun` it is the word `dry-run`, as `id` is: no device
+    /// enrols with it.
     token: String,
 }
 
@@ -118,31 +122,40 @@ impl ClaimShown {
             created_at: rfc3339(row.created),
             expires_at: rfc3339(row.expires),
             revoked_at: row.revoked.map(rfc3339),
+            dry_run: None,
         }
     }
 }
 
 /// Makes a claim token. Its text is in the answer, and nowhere else.
 #[utoipa::path(post, operation_id = "makeEnrolmentToken", tag = "identity", path = "/api/v1/enrolment-tokens",
-    request_body = NewClaim, responses(
-    (status = 201, body = ClaimMade),
+    params(Dry), request_body = NewClaim, responses(
+    (status = 201, body = ClaimMade, description = "it is made; with `dryRun`, it would be"),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
     (status = 507, body = show::Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn make(
     State(app): State<Arc<App>>,
     caller: Caller,
+    Query(dry): Query<Dry>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let asked: NewClaim = ask::document(&headers, body).await?;
     let by = Author::from(&caller);
-    let made = at_work(&app, move |office| made(office, &by, asked, wall::now()));
+    let made = at_work(&app, move |office| {
+        made(office, &by, asked, wall::now(), dry)
+    });
     let (token, row) = made.await?;
-    let answer = ClaimMade {
-        claim: ClaimShown::of(row, wall::now()),
-        token,
+    let mut claim = ClaimShown::of(row, wall::now());
+    let token = if dry.dry_run {
+        claim.id = DRY_RUN.into();
+        DRY_RUN.into()
+    } else {
+        token
     };
+    claim.dry_run = dry.mark();
+    let answer = ClaimMade { claim, token };
     let no_store = [(header::CACHE_CONTROL, "no-store")];
     Ok((StatusCode::CREATED, no_store, Json(answer)).into_response())
 }
@@ -152,6 +165,7 @@ fn made(
     by: &Author,
     asked: NewClaim,
     now: Timestamp,
+    dry: Dry,
 ) -> Result<(String, ClaimRow), Problem> {
     let devices = asked.devices.unwrap_or(1);
     if !(1..=CLAIM_DEVICES_MAX).contains(&devices) {
@@ -179,7 +193,7 @@ fn made(
         "devices": row.devices, "idPattern": row.pattern, "expires": row.expires.0, "attributes": row.attributes,
     });
     let audit = desk::line(by, Operation::EnrolmentWrite.as_str(), target, Some(after));
-    match office.change(IdentityChange::AddClaim(row.clone()), Some(audit))? {
+    match office.decide(IdentityChange::AddClaim(row.clone()), audit, dry)? {
         IdentityOutcome::Done => Ok((claim.to_text(), row)),
         IdentityOutcome::TooMany => Err(Problem::new(
             Kind::TooMany,
@@ -224,8 +238,9 @@ pub(crate) struct ClaimPath {
 
 /// Revokes a claim token. Devices that have enrolled with it stay.
 #[utoipa::path(delete, operation_id = "revokeEnrolmentToken", tag = "identity", path = "/api/v1/enrolment-tokens/{id}",
-    params(ClaimPath), responses(
+    params(ClaimPath, Dry), responses(
     (status = 204),
+    (status = 200, body = ClaimShown, description = "it would be revoked, and be this; nothing was"),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
     (status = 507, body = show::Problem, content_type = "application/problem+json"),
 ))]
@@ -233,7 +248,8 @@ pub(crate) async fn revoke_claim(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
+    Query(dry): Query<Dry>,
+) -> Result<Response, Problem> {
     let missing = move || {
         Problem::new(
             Kind::NotFound,
@@ -242,17 +258,24 @@ pub(crate) async fn revoke_claim(
     };
     let claim = ClaimId::parse(&id).ok_or_else(missing)?;
     let by = Author::from(&caller);
+    let at = wall::now();
     let revoked = at_work(&app, move |office| {
-        let at = wall::now();
         let target = format!("enrolment-token:{claim}");
         let after = json!({ "revoked": true });
         let audit = desk::line(&by, Operation::EnrolmentWrite.as_str(), target, Some(after));
-        office.change(IdentityChange::RevokeClaim { id: claim, at }, Some(audit))
+        office.decide(IdentityChange::RevokeClaim { id: claim, at }, audit, dry)
     });
     match revoked.await? {
-        IdentityOutcome::Done => Ok(StatusCode::NO_CONTENT),
-        _ => Err(missing()),
+        IdentityOutcome::Done if dry.dry_run => {}
+        IdentityOutcome::Done => return Ok(StatusCode::NO_CONTENT.into_response()),
+        _ => return Err(missing()),
     }
+    let found = app.readers.read(move |reader| reader.claim(claim)).await?;
+    let mut row = found.ok_or_else(missing)?;
+    row.revoked = Some(at);
+    let mut shown = ClaimShown::of(row, at);
+    shown.dry_run = dry.mark();
+    Ok(Json(shown).into_response())
 }
 
 /// The identity of a device.
@@ -278,6 +301,9 @@ pub(crate) struct IdentityShown {
     enrolment_token: Option<String>,
     /// Its certificates, the newest first.
     certificates: Vec<CertificateShown>,
+    /// `true` if nothing was changed, and this is what would be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
 }
 
 /// A certificate of a device.
@@ -307,6 +333,7 @@ impl IdentityShown {
             claimed: row.claimed,
             enrolment_token: row.claim.map(|id| id.to_string()),
             certificates: certificates.iter().map(CertificateShown::of).collect(),
+            dry_run: None,
         }
     }
 }
@@ -364,7 +391,7 @@ fn unknown(device: &DeviceId) -> Problem {
 macro_rules! operations {
     ($($(#[$doc:meta])* $name:ident, $id:literal, $path:literal, $act:expr;)*) => {$(
         $(#[$doc])*
-        #[utoipa::path(post, operation_id = $id, tag = "identity", path = $path, params(DevicePath), responses(
+        #[utoipa::path(post, operation_id = $id, tag = "identity", path = $path, params(DevicePath, Dry), responses(
             (status = 200, body = IdentityShown),
             (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
             (status = 507, body = show::Problem, content_type = "application/problem+json"),
@@ -372,13 +399,16 @@ macro_rules! operations {
         pub(crate) async fn $name(
             State(app): State<Arc<App>>,
             caller: Caller,
-                    Path(id): Path<String>,
+            Path(id): Path<String>,
+            Query(dry): Query<Dry>,
         ) -> Result<Json<IdentityShown>, Problem> {
             let device = ask::device(&id)?;
+            if dry.dry_run {
+                return pretend::pretend(&app, device, $act).await;
+            }
             let by = Author::from(&caller);
-            let act: fn(&Office, &Author, &DeviceId, Timestamp) -> Result<(), Problem> = $act;
             let at = device.clone();
-            at_work(&app, move |office| act(office, &by, &at, wall::now())).await?;
+            at_work(&app, move |office| office.act($act, &by, &at, wall::now())).await?;
             shown(&app, device).await
         }
     )*};
@@ -387,12 +417,10 @@ macro_rules! operations {
 operations! {
     /// Revokes all certificates of a device, at once: its connection is cut, and nothing that it shows lets it in. An
     /// ID that nobody knows yet is barred as well. To say it again changes nothing.
-    revoke, "revokeDevice", "/api/v1/devices/{id}/revoke",
-        |office, by, device, now| office.bar(by, device, Standing::Revoked, IdentityAct::Revoked, now);
+    revoke, "revokeDevice", "/api/v1/devices/{id}/revoke", Act::Revoke;
     /// Takes a device out of service: as revoking does, and it is shown as retired.
-    retire, "retireDevice", "/api/v1/devices/{id}/retire",
-        |office, by, device, now| office.bar(by, device, Standing::Retired, IdentityAct::Retired, now);
+    retire, "retireDevice", "/api/v1/devices/{id}/retire", Act::Retire;
     /// Allows a device one new key: it can enrol once more, with a claim token. What it has is good until then, unless
     /// it is revoked, retired or held as cloned.
-    re_enrol, "allowNewKey", "/api/v1/devices/{id}/re-enrol", Office::allow_key;
+    re_enrol, "allowNewKey", "/api/v1/devices/{id}/re-enrol", Act::AllowKey;
 }

@@ -17,13 +17,11 @@ use refit_replica::watch::Watch;
 use refit_store::store::{DeviceKey, Stored};
 
 use super::App;
+use super::ask::DRY_RUN;
 use super::error::{Kind, Problem};
 use super::show::{Beside, Device};
 use crate::caller::no_such_device as no_such;
 use crate::wall;
-
-/// What a job is called that would be opened: its ID is drawn when it is.
-const NO_JOB: &str = "dry-run";
 
 const fn is_operators_wish(input: &Input) -> bool {
     matches!(
@@ -51,7 +49,8 @@ pub(super) async fn pretend(
     let (stored, last_job, presence) = read.await?;
     let now = wall::now();
     let mut stored = match stored {
-        Some(stored) => stored,
+        // One that was removed is as unknown as one that never was, but for its version.
+        Some(stored) if !stored.record.gone || is_operators_wish(&input) => stored,
         // An operator's wish makes the device; anything else is for one that is there.
         None if is_operators_wish(&input) => Stored {
             key: DeviceKey(0),
@@ -60,7 +59,7 @@ pub(super) async fn pretend(
             written: now,
             record: Record::default(),
         },
-        None => return Err(no_such(device)),
+        Some(_) | None => return Err(no_such(device)),
     };
     let known = last_job.as_ref().map(|job| job.id.clone());
     let mut decision = decide(
@@ -94,7 +93,7 @@ pub(super) async fn pretend(
     let mut shown = Device::of(device.as_str(), &stored, beside, &app.releases);
     for job in shown.job.iter_mut().chain(shown.last_job.iter_mut()) {
         if known.as_ref().is_none_or(|known| known.as_str() != job.id) {
-            job.id = NO_JOB.into();
+            job.id = DRY_RUN.into();
         }
     }
     shown.dry_run = Some(true);

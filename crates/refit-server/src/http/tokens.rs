@@ -18,7 +18,7 @@ use refit_store::access::{AccessChange, AccessOutcome, TOKENS_MAX, TokenRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ask::{self, Page, Query};
+use super::ask::{self, DRY_RUN, Dry, Page, Query};
 use super::count::Count;
 use super::error::{FieldCode, Kind, Problem};
 use super::session::no_store;
@@ -72,9 +72,12 @@ pub(crate) struct Token {
     pub(crate) revoked_at: Option<String>,
     /// Whether it is good now: neither revoked nor expired.
     pub(crate) good: bool,
-    /// The text of the token, when it is made.
+    /// The text of the token, when it is made. With `dryRun` it is the word `dry-run`, as `id` is: nothing lets it in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<String>,
+    /// `true` if nothing was changed, and this is what would be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dry_run: Option<bool>,
 }
 
 impl Token {
@@ -96,6 +99,7 @@ impl Token {
             used_at: row.used.map(rfc3339),
             revoked_at: row.revoked.map(rfc3339),
             token: None,
+            dry_run: None,
         }
     }
 }
@@ -135,14 +139,15 @@ pub(crate) async fn list(
 }
 
 /// Makes a token. Its text is in this answer, and nowhere else ever again.
-#[utoipa::path(post, operation_id = "makeToken", tag = "access", path = "/api/v1/tokens", request_body = NewToken, responses(
-    (status = 201, body = Token),
+#[utoipa::path(post, operation_id = "makeToken", tag = "access", path = "/api/v1/tokens", params(Dry), request_body = NewToken, responses(
+    (status = 201, body = Token, description = "it is made; with `dryRun`, it would be"),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
     (status = 507, body = show::Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn make(
     State(app): State<Arc<App>>,
     caller: Caller,
+    Query(dry): Query<Dry>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -162,7 +167,7 @@ pub(crate) async fn make(
         revoked: None,
     };
     let change = AccessChange::AddToken(row.clone());
-    match desk::change_access(&app, Author::from(&caller), change).await? {
+    match decided(&app, &caller, change, dry).await? {
         AccessOutcome::Done => {}
         AccessOutcome::TooMany => return Err(too_many(TOKENS_MAX, "tokens")),
         AccessOutcome::Taken | AccessOutcome::Missing => {
@@ -174,7 +179,13 @@ pub(crate) async fn make(
         }
     }
     let mut token = Token::of(row);
-    token.token = Some(secret.expose().to_owned());
+    token.token = Some(if dry.dry_run {
+        token.id = DRY_RUN.into();
+        DRY_RUN.into()
+    } else {
+        secret.expose().to_owned()
+    });
+    token.dry_run = dry.mark();
     let mut response = (StatusCode::CREATED, Json(token)).into_response();
     no_store(&mut response);
     Ok(response)
@@ -206,8 +217,9 @@ fn checked(wanted: &NewToken) -> Result<(Rights, Option<Timestamp>), Problem> {
 }
 
 /// Revokes a token: what it holds open is closed at once.
-#[utoipa::path(delete, operation_id = "revokeToken", tag = "access", path = "/api/v1/tokens/{id}", params(("id" = String, Path,)), responses(
+#[utoipa::path(delete, operation_id = "revokeToken", tag = "access", path = "/api/v1/tokens/{id}", params(("id" = String, Path,), Dry), responses(
     (status = 204),
+    (status = 200, body = Token, description = "it would be revoked, and be this; nothing was"),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
     (status = 507, body = show::Problem, content_type = "application/problem+json"),
 ))]
@@ -215,16 +227,40 @@ pub(crate) async fn revoke(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<StatusCode, Problem> {
+    Query(dry): Query<Dry>,
+) -> Result<Response, Problem> {
     let at = wall::now();
     let change = AccessChange::RevokeToken { id: id.clone(), at };
-    match desk::change_access(&app, Author::from(&caller), change).await? {
-        AccessOutcome::Done => Ok(StatusCode::NO_CONTENT),
-        _ => {
-            let detail =
-                format!("there is no token {id:?} that is good; GET /api/v1/tokens lists them");
-            Err(Problem::new(Kind::NoToken, detail))
-        }
+    match decided(&app, &caller, change, dry).await? {
+        AccessOutcome::Done if dry.dry_run => {}
+        AccessOutcome::Done => return Ok(StatusCode::NO_CONTENT.into_response()),
+        _ => return Err(none_good(&id)),
+    }
+    let tokens = app.readers.read(|reader| reader.tokens()).await?;
+    let found = tokens.into_iter().find(|token| token.id == id);
+    let mut row = found.ok_or_else(|| none_good(&id))?;
+    row.revoked = Some(at);
+    let mut token = Token::of(row);
+    token.dry_run = dry.mark();
+    Ok(Json(token).into_response())
+}
+
+fn none_good(id: &str) -> Problem {
+    let detail = format!("there is no token {id:?} that is good; GET /api/v1/tokens lists them");
+    Problem::new(Kind::NoToken, detail)
+}
+
+/// Changes who may do what, or tells what would become of it.
+pub(super) async fn decided(
+    app: &App,
+    caller: &Caller,
+    change: AccessChange,
+    dry: Dry,
+) -> Result<AccessOutcome, Problem> {
+    if dry.dry_run {
+        desk::try_access(app, change).await
+    } else {
+        desk::change_access(app, Author::from(caller), change).await
     }
 }
 

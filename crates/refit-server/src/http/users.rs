@@ -9,19 +9,17 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use refit_access::role::Role;
 use refit_access::{name, password};
-use refit_engine::author::Author;
 use refit_store::access::{AccessChange, AccessOutcome, Redacted, USERS_MAX, UserRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ask::{self, Page, Query};
+use super::ask::{self, Dry, Page, Query};
 use super::count::Count;
 use super::error::{FieldCode, FieldError, Kind, Problem};
-use super::tokens::{malformed, too_many};
+use super::tokens::{decided, malformed, too_many};
 use super::{App, show, whole};
 use crate::access::random;
 use crate::caller::Caller;
-use crate::desk;
 use crate::wall::{self, rfc3339};
 use zeroize::Zeroizing;
 
@@ -63,11 +61,15 @@ pub(crate) struct User {
     disabled: bool,
     #[schema(value_type = String, format = DateTime)]
     created_at: String,
+    /// `true` if nothing was changed, and this is what would be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
 }
 
 impl User {
-    fn of(row: UserRow) -> Self {
+    fn of(row: UserRow, dry: Dry) -> Self {
         Self {
+            dry_run: dry.mark(),
             name: row.name,
             role: row.role,
             disabled: row.disabled,
@@ -101,7 +103,10 @@ pub(crate) async fn list(
     let users = app.readers.read(|reader| reader.users()).await?;
     let of = (&app.cursors, "users");
     let page = whole::page(of, (&uri, asked), users, |user| user.name.clone())?;
-    let items = page.items.into_iter().map(User::of);
+    let items = page
+        .items
+        .into_iter()
+        .map(|row| User::of(row, Dry::default()));
     let shown = UserPage {
         items: items.collect(),
         next_cursor: page.next,
@@ -111,14 +116,15 @@ pub(crate) async fn list(
 }
 
 /// Adds a user.
-#[utoipa::path(post, operation_id = "addUser", tag = "access", path = "/api/v1/users", request_body = NewUser, responses(
-    (status = 201, body = User),
+#[utoipa::path(post, operation_id = "addUser", tag = "access", path = "/api/v1/users", params(Dry), request_body = NewUser, responses(
+    (status = 201, body = User, description = "the user is added; with `dryRun`, would be"),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
     (status = 507, body = show::Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn add(
     State(app): State<Arc<App>>,
     caller: Caller,
+    Query(dry): Query<Dry>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -132,8 +138,8 @@ pub(crate) async fn add(
         created: wall::now(),
     };
     let change = AccessChange::AddUser(row.clone());
-    match desk::change_access(&app, Author::from(&caller), change).await? {
-        AccessOutcome::Done => Ok((StatusCode::CREATED, Json(User::of(row))).into_response()),
+    match decided(&app, &caller, change, dry).await? {
+        AccessOutcome::Done => Ok((StatusCode::CREATED, Json(User::of(row, dry))).into_response()),
         AccessOutcome::TooMany => Err(too_many(USERS_MAX, "users")),
         AccessOutcome::Taken | AccessOutcome::Missing => {
             let detail = format!(
@@ -146,7 +152,7 @@ pub(crate) async fn add(
 }
 
 /// Changes the role or the password of a user, or whether signing in is allowed.
-#[utoipa::path(patch, operation_id = "changeUser", tag = "access", path = "/api/v1/users/{name}", params(("name" = String, Path,)),
+#[utoipa::path(patch, operation_id = "changeUser", tag = "access", path = "/api/v1/users/{name}", params(("name" = String, Path,), Dry),
     request_body(content = ChangedUser, content_type = "application/merge-patch+json"), responses(
     (status = 200, body = User),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
@@ -156,6 +162,7 @@ pub(crate) async fn change(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(user): Path<String>,
+    Query(dry): Query<Dry>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<User>, Problem> {
@@ -179,19 +186,29 @@ pub(crate) async fn change(
             ));
         }
     };
-    match desk::change_access(&app, Author::from(&caller), change).await? {
+    match decided(&app, &caller, change.clone(), dry).await? {
         AccessOutcome::Done => {}
         _ => return Err(no_such(&name)),
     }
+    let mut row = find(&app, &name).await?;
+    match change {
+        AccessChange::SetRole { role, .. } if dry.dry_run => row.role = role,
+        AccessChange::SetDisabled { disabled, .. } if dry.dry_run => row.disabled = disabled,
+        _ => {}
+    }
+    Ok(Json(User::of(row, dry)))
+}
+
+async fn find(app: &App, name: &str) -> Result<UserRow, Problem> {
     let users = app.readers.read(|reader| reader.users()).await?;
-    let row = users.into_iter().find(|user| user.name == name);
-    row.map(|row| Json(User::of(row)))
-        .ok_or_else(|| no_such(&name))
+    let found = users.into_iter().find(|user| user.name == name);
+    found.ok_or_else(|| no_such(name))
 }
 
 /// Removes a user; the sessions end at once.
-#[utoipa::path(delete, operation_id = "removeUser", tag = "access", path = "/api/v1/users/{name}", params(("name" = String, Path,)), responses(
+#[utoipa::path(delete, operation_id = "removeUser", tag = "access", path = "/api/v1/users/{name}", params(("name" = String, Path,), Dry), responses(
     (status = 204),
+    (status = 200, body = User, description = "this user would be removed; nobody was"),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
     (status = 507, body = show::Problem, content_type = "application/problem+json"),
 ))]
@@ -199,10 +216,15 @@ pub(crate) async fn remove(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(user): Path<String>,
-) -> Result<StatusCode, Problem> {
+    Query(dry): Query<Dry>,
+) -> Result<Response, Problem> {
     let change = AccessChange::RemoveUser { user: user.clone() };
-    match desk::change_access(&app, Author::from(&caller), change).await? {
-        AccessOutcome::Done => Ok(StatusCode::NO_CONTENT),
+    match decided(&app, &caller, change, dry).await? {
+        AccessOutcome::Done if dry.dry_run => {
+            let row = find(&app, &user).await?;
+            Ok(Json(User::of(row, dry)).into_response())
+        }
+        AccessOutcome::Done => Ok(StatusCode::NO_CONTENT.into_response()),
         _ => Err(no_such(&user)),
     }
 }

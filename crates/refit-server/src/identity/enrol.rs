@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use refit_access::audit::Entry;
-use refit_access::matrix::Operation;
 use refit_engine::author::Author;
 use refit_engine::events::{EventKind, IdentityAct};
 use refit_engine::fleet::Fleet;
@@ -366,82 +365,6 @@ impl Office {
         self.store
             .change_identity(change, audit)
             .map_err(Problem::of_store)
-    }
-
-    /// Bars a device: from now on nobody lets it in, and its connection ends.
-    pub(crate) fn bar(
-        &self,
-        by: &Author,
-        device: &DeviceId,
-        standing: Standing,
-        act: IdentityAct,
-        now: Timestamp,
-    ) -> Result<(), Problem> {
-        let change = IdentityChange::Bar {
-            device: device.clone(),
-            standing,
-            at: now,
-        };
-        let target = format!("device:{device}");
-        let after = json!({ "standing": standing.word() });
-        let audit = desk::line(by, Operation::DeviceBar.as_str(), target, Some(after));
-        if let IdentityOutcome::Barred { .. } = self.change(change, Some(audit))? {
-            self.tell(device, act, now);
-        }
-        // Even where nothing changed: whoever asks wants it gone.
-        self.identities.bar(device, standing);
-        self.fleet.expel(device);
-        Ok(())
-    }
-
-    /// The record of a device was removed: what it has of an identity is revoked with it, and its connection ends.
-    pub(crate) fn removed(
-        &self,
-        by: &Author,
-        device: &DeviceId,
-        now: Timestamp,
-    ) -> Result<(), Problem> {
-        self.tell(device, IdentityAct::Removed, now);
-        let known = self
-            .store
-            .reader()
-            .and_then(|mut reader| reader.identity(device))
-            .map_err(Problem::of_store)?;
-        match known {
-            Some(row) if row.standing == Standing::Enrolled => {
-                self.bar(by, device, Standing::Revoked, IdentityAct::Revoked, now)
-            }
-            _ => {
-                self.fleet.expel(device);
-                Ok(())
-            }
-        }
-    }
-
-    /// Allows a device one new key.
-    pub(crate) fn allow_key(
-        &self,
-        by: &Author,
-        device: &DeviceId,
-        now: Timestamp,
-    ) -> Result<(), Problem> {
-        let change = IdentityChange::AllowKey {
-            device: device.clone(),
-            at: now,
-        };
-        let target = format!("device:{device}");
-        let after = json!({ "newKeyAllowed": true });
-        let audit = desk::line(by, Operation::DeviceBar.as_str(), target, Some(after));
-        match self.change(change, Some(audit))? {
-            IdentityOutcome::Done => {
-                self.tell(device, IdentityAct::KeyAllowed, now);
-                Ok(())
-            }
-            _ => Err(Problem::new(
-                Kind::NoDevice,
-                format!("{device} never had a key, so it can enrol as it is"),
-            )),
-        }
     }
 
     pub(crate) fn tell(&self, device: &DeviceId, act: IdentityAct, now: Timestamp) {

@@ -41,20 +41,14 @@ pub(crate) enum Command {
     /// Show the identity of a device: where it stands, and its certificates
     Identity(Id),
     /// Revoke all certificates of a device, at once
-    Revoke(Id),
+    Revoke(Act),
     /// Take a device out of service, at once
-    Retire(Id),
+    Retire(Act),
     /// Allow a device one new key: it can enrol once more
-    ReEnrol(Id),
+    ReEnrol(Act),
     /// Remove a device: its record, and its certificates
     #[command(alias = "rm")]
-    Remove {
-        #[command(flatten)]
-        id: Id,
-        /// Only if the record has this version
-        #[arg(long, value_name = "VERSION")]
-        if_version: Option<u64>,
-    },
+    Remove(Operation),
 }
 
 #[derive(Debug, clap::Args)]
@@ -62,6 +56,15 @@ pub(crate) struct Id {
     /// The device's ID
     #[arg(value_parser = super::device_id)]
     id: String,
+}
+
+/// What is done with the identity of a device.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Act {
+    #[command(flatten)]
+    id: Id,
+    #[command(flatten)]
+    dry: Dry,
 }
 
 /// What is done with a device.
@@ -103,15 +106,26 @@ pub(crate) fn run(command: Command, client: &Client, output: Output) -> Result<(
             let identity = client.get(&format!("{}/identity", id.path()))?;
             output.document(&identity, || identified(&identity))
         }
-        Command::Revoke(id) => identify(client, &id, "revoke", output),
-        Command::Retire(id) => identify(client, &id, "retire", output),
-        Command::ReEnrol(id) => identify(client, &id, "re-enrol", output),
-        Command::Remove { id, if_version } => {
-            client.remove(&id.path(), if_version)?;
-            let removed = serde_json::json!({ "id": id.id, "removed": true });
-            output.document(&removed, || format!("removed {}", id.id))
-        }
+        Command::Revoke(act) => identify(client, &act, "revoke", output),
+        Command::Retire(act) => identify(client, &act, "retire", output),
+        Command::ReEnrol(act) => identify(client, &act, "re-enrol", output),
+        Command::Remove(operation) => remove(client, &operation, output),
     }
+}
+
+fn remove(client: &Client, operation: &Operation, output: Output) -> Result<(), Failure> {
+    let Operation {
+        id,
+        if_version,
+        dry,
+    } = operation;
+    let answer = client.remove(&dry.path(id.path()), *if_version)?;
+    dry.hint();
+    if dry.dry_run {
+        return output.document(&answer, || format!("would remove {}", id.id));
+    }
+    let removed = serde_json::json!({ "id": id.id, "removed": true });
+    output.document(&removed, || format!("removed {}", id.id))
 }
 
 fn operate(
@@ -131,9 +145,10 @@ fn operate(
     output.document(&device, || shown(&device))
 }
 
-fn identify(client: &Client, id: &Id, what: &str, output: Output) -> Result<(), Failure> {
-    let path = format!("{}/{what}", id.path());
+fn identify(client: &Client, act: &Act, what: &str, output: Output) -> Result<(), Failure> {
+    let path = act.dry.path(format!("{}/{what}", act.id.path()));
     let identity = client.send(Method::POST, &path, None)?;
+    act.dry.hint();
     output.document(&identity, || identified(&identity))
 }
 

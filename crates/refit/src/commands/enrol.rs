@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
-use super::seconds;
+use super::{Dry, seconds};
 use crate::client::{Client, encoded};
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, cell, hint, table, text, time};
@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Import {
         /// A file of lines like {"id": "lamp-7", "attributes": {"site": "north"}}; - is standard input
         file: PathBuf,
+        #[command(flatten)]
+        dry: Dry,
     },
 }
 
@@ -35,6 +37,8 @@ pub(crate) enum Token {
     Revoke {
         /// The token's ID, as it is listed
         id: String,
+        #[command(flatten)]
+        dry: Dry,
     },
 }
 
@@ -52,6 +56,8 @@ pub(crate) struct New {
     /// What is known of these devices; may be given several times
     #[arg(long = "attr", value_name = "KEY=VALUE", value_parser = attribute)]
     attributes: Vec<(String, Value)>,
+    #[command(flatten)]
+    dry: Dry,
 }
 
 /// Reads `key=value`; a value that is JSON is taken as such.
@@ -68,15 +74,21 @@ pub(crate) fn run(command: Command, client: &Client, output: Output) -> Result<(
     match command {
         Command::Token(Token::New(new)) => make(&new, client, output),
         Command::Token(Token::List) => list(client, output),
-        Command::Token(Token::Revoke { id }) => {
-            let path = format!("/api/v1/enrolment-tokens/{}", encoded(&id));
-            client.send(Method::DELETE, &path, None)?;
-            output.document(&json!({ "id": id, "revoked": true }), || {
-                format!("revoked {id}")
-            })
-        }
-        Command::Import { file } => import(&file, client, output),
+        Command::Token(Token::Revoke { id, dry }) => revoke(&id, dry, client, output),
+        Command::Import { file, dry } => import(&file, dry, client, output),
     }
+}
+
+fn revoke(id: &str, dry: Dry, client: &Client, output: Output) -> Result<(), Failure> {
+    let path = dry.path(format!("/api/v1/enrolment-tokens/{}", encoded(id)));
+    let answer = client.send(Method::DELETE, &path, None)?;
+    dry.hint();
+    if dry.dry_run {
+        return output.document(&answer, || format!("would revoke {id}"));
+    }
+    output.document(&json!({ "id": id, "revoked": true }), || {
+        format!("revoked {id}")
+    })
 }
 
 fn make(new: &New, client: &Client, output: Output) -> Result<(), Failure> {
@@ -85,7 +97,18 @@ fn make(new: &New, client: &Client, output: Output) -> Result<(), Failure> {
     if let Some(pattern) = &new.id_pattern {
         body["idPattern"] = pattern.as_str().into();
     }
-    let made = client.send(Method::POST, "/api/v1/enrolment-tokens", Some(&body))?;
+    let path = new.dry.path("/api/v1/enrolment-tokens".into());
+    let made = client.send(Method::POST, &path, Some(&body))?;
+    new.dry.hint();
+    if new.dry.dry_run {
+        let until = time(&made, "expiresAt").unwrap_or_default();
+        return output.document(&made, || {
+            format!(
+                "would make a claim token for {} devices, good until {until}",
+                new.devices
+            )
+        });
+    }
     hint("this is shown once: keep it from others, and give it to the devices");
     if !output.json {
         hint("on the device: refit-agent enrol --server URL --token TOKEN --id ID");
@@ -160,7 +183,7 @@ fn slice(list: &mut impl BufRead) -> io::Result<(Vec<u8>, u64)> {
     Ok((slice, lines))
 }
 
-fn import(file: &PathBuf, client: &Client, output: Output) -> Result<(), Failure> {
+fn import(file: &PathBuf, dry: Dry, client: &Client, output: Output) -> Result<(), Failure> {
     let list: Box<dyn Read + Send> = if file.as_os_str() == "-" {
         Box::new(io::stdin())
     } else {
@@ -172,6 +195,7 @@ fn import(file: &PathBuf, client: &Client, output: Output) -> Result<(), Failure
     let mut list = BufReader::new(list);
     let mut counts = Counts::default();
     let mut before = 0;
+    let path = dry.path("/api/v1/devices:import".into());
     loop {
         let (slice, lines) = slice(&mut list).map_err(|error| {
             Failure::new(Kind::Error, "the list cannot be read").because(&error)
@@ -179,7 +203,7 @@ fn import(file: &PathBuf, client: &Client, output: Output) -> Result<(), Failure
         if lines == 0 {
             break;
         }
-        let answers = client.exchange("/api/v1/devices:import", slice)?;
+        let answers = client.exchange(&path, slice)?;
         for line in BufReader::new(answers).lines() {
             let line = line.map_err(|error| {
                 Failure::new(Kind::Error, "the answer was cut short").because(&error)
@@ -190,6 +214,7 @@ fn import(file: &PathBuf, client: &Client, output: Output) -> Result<(), Failure
         }
         before += lines;
     }
+    dry.hint();
     let Counts {
         registered,
         known,

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::Dry;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::{Output, cell, table, time};
@@ -11,7 +12,7 @@ pub(crate) enum Command {
     /// List the keys, the one that signs first
     Keys,
     /// Make a new key, which signs from now on; grants that are out stay good
-    Rotate,
+    Rotate(Dry),
 }
 
 const PATH: &str = "/api/v1/grant-keys";
@@ -19,7 +20,11 @@ const PATH: &str = "/api/v1/grant-keys";
 pub(crate) fn run(command: &Command, client: &Client, output: Output) -> Result<(), Failure> {
     let keys = match command {
         Command::Keys => client.get(PATH)?,
-        Command::Rotate => client.operate(PATH, None)?,
+        Command::Rotate(dry) => {
+            let keys = client.operate(&dry.path(PATH.into()), None)?;
+            dry.hint();
+            keys
+        }
     };
     output.document(&keys, || {
         let items = keys["items"].as_array().map_or(&[][..], Vec::as_slice);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use super::seconds;
+use super::{Dry, seconds};
 use crate::client::{Client, encoded};
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, cell, hint, table, text, time};
@@ -20,6 +20,8 @@ pub(crate) enum Command {
         /// The token's ID or name, as it is listed
         #[arg(value_name = "ID-OR-NAME")]
         which: String,
+        #[command(flatten)]
+        dry: Dry,
     },
 }
 
@@ -40,13 +42,15 @@ pub(crate) struct New {
     /// How long it is good: 12h, 90d; without, until it is revoked
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     expires: Option<u64>,
+    #[command(flatten)]
+    dry: Dry,
 }
 
 pub(crate) fn run(command: Command, client: &Client, output: Output) -> Result<(), Failure> {
     match command {
         Command::New(new) => make(new, client, output),
         Command::List => list(client, output),
-        Command::Revoke { which } => revoke(&which, client, output),
+        Command::Revoke { which, dry } => revoke(&which, dry, client, output),
     }
 }
 
@@ -61,7 +65,13 @@ fn make(new: New, client: &Client, output: Output) -> Result<(), Failure> {
     if let Some(seconds) = new.expires {
         body["expiresIn"] = format!("PT{seconds}S").into();
     }
-    let made = client.send(Method::POST, "/api/v1/tokens", Some(&body))?;
+    let path = new.dry.path("/api/v1/tokens".into());
+    let made = client.send(Method::POST, &path, Some(&body))?;
+    new.dry.hint();
+    if new.dry.dry_run {
+        let (name, role) = (cell(&made, "name"), cell(&made, "role"));
+        return output.document(&made, || format!("would make {name} ({role})"));
+    }
     hint("this is shown once: keep it from others");
     output.document(&made, || text(&made, "token").unwrap_or_default())
 }
@@ -113,15 +123,16 @@ fn words(list: &Value) -> String {
     }
 }
 
-fn revoke(wanted: &str, client: &Client, output: Output) -> Result<(), Failure> {
+fn revoke(wanted: &str, dry: Dry, client: &Client, output: Output) -> Result<(), Failure> {
     let tokens = client.get_all("/api/v1/tokens", usize::MAX)?;
     let found = find(items(&tokens), wanted)?;
     let (id, name) = (cell(found, "id"), cell(found, "name"));
-    client.send(
-        Method::DELETE,
-        &format!("/api/v1/tokens/{}", encoded(&id)),
-        None,
-    )?;
+    let path = dry.path(format!("/api/v1/tokens/{}", encoded(&id)));
+    let answer = client.send(Method::DELETE, &path, None)?;
+    dry.hint();
+    if dry.dry_run {
+        return output.document(&answer, || format!("would revoke {name} ({id})"));
+    }
     let revoked = json!({ "id": id, "name": name, "revoked": true });
     output.document(&revoked, || format!("revoked {name} ({id})"))
 }

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use ureq::http::Method;
 
+use super::Dry;
 use crate::client::{Client, encoded};
 use crate::failure::Failure;
 use crate::output::{Output, cell, facts, hint, table, time};
@@ -20,6 +21,8 @@ pub(crate) enum Command {
         role: String,
         #[command(flatten)]
         password: Password,
+        #[command(flatten)]
+        dry: Dry,
     },
     /// List users by name
     #[command(alias = "ls")]
@@ -30,6 +33,8 @@ pub(crate) enum Command {
         name: Name,
         #[command(flatten)]
         password: Password,
+        #[command(flatten)]
+        dry: Dry,
     },
     /// Give a user another role, at once
     Role {
@@ -37,14 +42,16 @@ pub(crate) enum Command {
         name: Name,
         /// viewer, operator or admin
         role: String,
+        #[command(flatten)]
+        dry: Dry,
     },
     /// Let a user not sign in, and end all sessions
-    Disable(Name),
+    Disable(Act),
     /// Let a user sign in again
-    Enable(Name),
+    Enable(Act),
     /// Remove a user, and end all sessions
     #[command(alias = "rm")]
-    Remove(Name),
+    Remove(Act),
 }
 
 #[derive(Debug, clap::Args)]
@@ -52,6 +59,15 @@ pub(crate) struct Name {
     /// The user
     #[arg(id = "user", value_name = "NAME")]
     name: String,
+}
+
+/// What is done with a user.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Act {
+    #[command(flatten)]
+    name: Name,
+    #[command(flatten)]
+    dry: Dry,
 }
 
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -72,9 +88,10 @@ impl Password {
     }
 }
 
-impl Name {
+impl Act {
     fn path(&self) -> String {
-        format!("/api/v1/users/{}", encoded(&self.name))
+        let path = format!("/api/v1/users/{}", encoded(&self.name.name));
+        self.dry.path(path)
     }
 }
 
@@ -84,29 +101,46 @@ pub(crate) fn run(command: Command, client: &Client, output: Output) -> Result<(
             name,
             role,
             password,
+            dry,
         } => {
             let body = json!({ "name": name.name, "role": role, "password": password.read()? });
-            let added = client.send(Method::POST, "/api/v1/users", Some(&body))?;
+            let path = dry.path("/api/v1/users".into());
+            let added = client.send(Method::POST, &path, Some(&body))?;
+            dry.hint();
             shown(&added, output)
         }
         Command::List => list(client, output),
-        Command::Passwd { name, password } => {
+        Command::Passwd {
+            name,
+            password,
+            dry,
+        } => {
             let change = json!({ "password": password.read()? });
-            changed(&name, &change, client, output)
+            changed(&Act { name, dry }, &change, client, output)
         }
-        Command::Role { name, role } => changed(&name, &json!({ "role": role }), client, output),
-        Command::Disable(name) => changed(&name, &json!({ "disabled": true }), client, output),
-        Command::Enable(name) => changed(&name, &json!({ "disabled": false }), client, output),
-        Command::Remove(name) => {
-            client.send(Method::DELETE, &name.path(), None)?;
-            let removed = json!({ "name": name.name, "removed": true });
-            output.document(&removed, || format!("removed {}", name.name))
+        Command::Role { name, role, dry } => {
+            changed(&Act { name, dry }, &json!({ "role": role }), client, output)
         }
+        Command::Disable(act) => changed(&act, &json!({ "disabled": true }), client, output),
+        Command::Enable(act) => changed(&act, &json!({ "disabled": false }), client, output),
+        Command::Remove(act) => remove(&act, client, output),
     }
 }
 
-fn changed(name: &Name, change: &Value, client: &Client, output: Output) -> Result<(), Failure> {
-    let user = client.send(Method::PATCH, &name.path(), Some(change))?;
+fn remove(act: &Act, client: &Client, output: Output) -> Result<(), Failure> {
+    let name = &act.name.name;
+    let answer = client.send(Method::DELETE, &act.path(), None)?;
+    act.dry.hint();
+    if act.dry.dry_run {
+        return output.document(&answer, || format!("would remove {name}"));
+    }
+    let removed = json!({ "name": name, "removed": true });
+    output.document(&removed, || format!("removed {name}"))
+}
+
+fn changed(act: &Act, change: &Value, client: &Client, output: Output) -> Result<(), Failure> {
+    let user = client.send(Method::PATCH, &act.path(), Some(change))?;
+    act.dry.hint();
     shown(&user, output)
 }
 

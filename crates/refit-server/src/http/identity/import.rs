@@ -19,6 +19,7 @@ use refit_protocol::document;
 use refit_store::identity::{IdentityChange, IdentityOutcome, REGISTER_MAX};
 use serde_json::{Map, Value, json};
 
+use super::super::ask::{Dry, Query};
 use super::super::enrolment::at_work;
 use super::super::error::Problem;
 use super::super::{App, BODY_PAUSE_MAX, show};
@@ -32,16 +33,23 @@ const LINE_BYTES_MAX: usize = 16 * 1024;
 /// Registers devices by a stream of lines `{"id": "lamp-7", "attributes": {"site": "north"}}`. Each line is answered by
 /// one, in order: `{"line": 1, "id": "lamp-7", "result": "registered"}`, or `known` for one that was registered or
 /// enrolled before (its attributes are set anew), or `refused` with a `detail`. The answer begins while the request goes
-/// on. Empty lines are skipped.
+/// on. Empty lines are skipped. With `dryRun` every line of the answer says so; an ID that is given twice, far apart, is
+/// `registered` both times then.
 #[utoipa::path(post, operation_id = "importDevices", tag = "identity", path = "/api/v1/devices:import",
-    request_body(content = String, content_type = "application/x-ndjson"), responses(
+    params(Dry), request_body(content = String, content_type = "application/x-ndjson"), responses(
     (status = 200, body = String, content_type = "application/x-ndjson"),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn import(State(app): State<Arc<App>>, caller: Caller, body: Body) -> Response {
+pub(crate) async fn import(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(dry): Query<Dry>,
+    body: Body,
+) -> Response {
     let importing = Importing {
         app,
         by: Author::from(&caller),
+        dry,
         body: body.into_data_stream(),
         rest: Vec::new(),
         lines: VecDeque::new(),
@@ -60,6 +68,7 @@ pub(crate) async fn import(State(app): State<Arc<App>>, caller: Caller, body: Bo
 struct Importing {
     app: Arc<App>,
     by: Author,
+    dry: Dry,
     body: BodyDataStream,
     /// The beginning of a line whose end has not come.
     rest: Vec<u8>,
@@ -177,6 +186,9 @@ impl Importing {
                 answer["id"] = device.as_str().into();
             }
             answer["result"] = result.into();
+            if self.dry.dry_run {
+                answer["dryRun"] = true.into();
+            }
             answers += &answer.to_string();
             answers.push('\n');
         }
@@ -190,14 +202,14 @@ impl Importing {
         if devices.is_empty() {
             return Ok(Vec::new());
         }
-        let by = self.by.clone();
+        let (by, dry) = (self.by.clone(), self.dry);
         let written = at_work(&self.app, move |office| {
             let at = wall::now();
             let count = devices.len();
             let after = json!({ "registered": count });
             let target = "devices".into();
             let audit = desk::line(&by, Operation::EnrolmentWrite.as_str(), target, Some(after));
-            office.change(IdentityChange::Register { devices, at }, Some(audit))
+            office.decide(IdentityChange::Register { devices, at }, audit, dry)
         });
         match written.await? {
             IdentityOutcome::Registered(new) => Ok(new),
