@@ -260,8 +260,9 @@ impl House {
             self.secrets
                 .are_not_in(&format!("refit {arguments:?}"), &said);
         }
-        let metrics = self.ask(&self.nobody, "GET /metrics", "", "");
-        assert!(metrics.contains("refit_"), "{metrics}");
+        let bearer = format!("authorization: Bearer {}\r\n", self.server.token);
+        let metrics = self.ask(&self.nobody, "GET /metrics", &bearer, "");
+        assert!(metrics.contains("\nrefit_"), "{metrics}");
         self.secrets.are_not_in("/metrics", metrics.as_bytes());
     }
 }
