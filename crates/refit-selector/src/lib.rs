@@ -37,7 +37,6 @@ pub mod field;
 pub mod glob;
 pub mod limits;
 pub mod mistake;
-mod near;
 pub mod number;
 mod parse;
 mod print;

@@ -141,6 +141,11 @@ online = true
 `not online`
 -
 
+has in
+    ^^
+no field `in`
+id
+
 attr.charging
 ^^^^^^^^^^^^^
 compared with

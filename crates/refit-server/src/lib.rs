@@ -36,5 +36,4 @@ mod pollers;
 pub mod privacy;
 mod readers;
 pub mod secret_file;
-mod suggest;
 mod wall;

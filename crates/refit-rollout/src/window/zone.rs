@@ -7,6 +7,7 @@ use core::fmt;
 use core::str::FromStr;
 use jiff::Timestamp as Instant;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+use refit_protocol::near::nearest;
 use serde::{Deserialize, Serialize};
 
 /// A time zone that exists; stored by its name.
@@ -141,14 +142,12 @@ fn suggest(wrong: &str) -> Option<String> {
             .next()
             .is_some_and(|city| city.eq_ignore_ascii_case(&wrong))
     };
-    names.iter().find(is_city).cloned().or_else(|| {
-        names
-            .iter()
-            .map(|name| (distance(&wrong, &name.to_ascii_lowercase()), name))
-            .filter(|(far, name)| *far <= name.len() / 4)
-            .min()
-            .map(|(_, name)| name.clone())
-    })
+    names
+        .iter()
+        .find(is_city)
+        .map(String::as_str)
+        .or_else(|| nearest(&wrong, names.iter().map(String::as_str)))
+        .map(ToString::to_string)
 }
 
 /// Returns `Etc/GMT-2` for `UTC+2`, `GMT+02:00` and `+2`: in names the sign is that of POSIX, which is the other one.
@@ -165,24 +164,4 @@ fn offset(wrong: &str) -> Option<String> {
     (1..=12)
         .contains(&number)
         .then(|| format!("Etc/GMT{sign}{number}"))
-}
-
-/// Returns how many characters have to be put in, left out or exchanged (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
-    for (line, of_a) in a.chars().enumerate() {
-        let mut left = line + 1;
-        let mut row = alloc::vec![left];
-        for (pair, of_b) in above.windows(2).zip(&b) {
-            if let [corner, over] = *pair {
-                left = (corner + usize::from(of_a != *of_b))
-                    .min(over + 1)
-                    .min(left + 1);
-                row.push(left);
-            }
-        }
-        above = row;
-    }
-    above.last().copied().unwrap_or_default()
 }

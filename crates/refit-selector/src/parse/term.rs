@@ -6,7 +6,6 @@ use crate::field::{Field, Kind as FieldKind};
 use crate::glob::Glob;
 use crate::limits::is_name;
 use crate::mistake::Mistake;
-use crate::near::nearest;
 use crate::sample::Share;
 use crate::time::{Second, Span};
 use crate::token::{Kind, Token, is_bare, is_keyword};
@@ -16,6 +15,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use refit_protocol::job::Status;
+use refit_protocol::near::nearest;
 
 /// The words that begin a term and are no field.
 const OPENERS: [&str; 5] = ["all", "online", "sample", "has", "in"];

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use refit_protocol::near::nearest;
+
 use super::given::{Given, Origin};
 use super::{Error, Key};
-use crate::suggest::nearest;
 
 /// The values of a file.
 #[derive(Default)]

@@ -14,6 +14,7 @@ use refit_engine::author::Author;
 use refit_engine::shard::Presence;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::diff::SOFTWARE_URL;
+use refit_protocol::near::nearest;
 use refit_protocol::update::Update;
 use refit_replica::input::Input;
 use refit_store::reader::{DeviceRow, Reader};
@@ -32,7 +33,7 @@ use super::show::{self, Beside, Device, DeviceLine, DevicePage};
 use super::{App, narrow};
 use crate::caller::{Caller, no_such_device};
 use crate::desk;
-use crate::{suggest, wall};
+use crate::wall;
 
 /// Lists devices, by ID.
 #[utoipa::path(get, operation_id = "listDevices", tag = "devices", path = "/api/v1/devices", params(Page), responses(
@@ -327,7 +328,7 @@ async fn url_of(app: &App, caller: &Caller, text: &str) -> Result<String, Proble
             // A guess names a release, which is for those who may see them.
             let sees = caller.may(Operation::ReleaseRead, None).is_ok();
             let known = known.iter().map(String::as_str).filter(|_| sees);
-            let near = suggest::nearest(text, known);
+            let near = nearest(text, known);
             let hint = near.map_or_else(
                 || "add it with `refit release add`; GET /api/v1/releases lists those that there are".to_owned(),
                 |near| format!("did you mean {near}?"),

@@ -18,6 +18,7 @@ use refit_access::rights::Rights;
 use refit_engine::events::{self, EventKind, Following, GrantAct, GrantEvent, IdentityAct, Since};
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::grant::{GrantKind, Strength};
+use refit_protocol::near::nearest;
 use refit_protocol::time::Timestamp;
 use refit_replica::record::JobEntry;
 use serde::Deserialize;
@@ -30,7 +31,6 @@ use super::error::{FieldCode, Kind, Problem};
 use super::show::{self, Job};
 use crate::access::Live;
 use crate::caller::Caller;
-use crate::suggest;
 use crate::wall::{self, rfc3339};
 
 /// How often a comment is sent when nothing happens, so that both ends know that the other is there.
@@ -104,7 +104,7 @@ fn types_of(text: &str) -> Result<Vec<&'static str>, Problem> {
     let read = |name: &str| {
         let known = TYPES.into_iter().find(|known| *known == name);
         known.ok_or_else(|| {
-            let hint = suggest::nearest(name, TYPES.into_iter());
+            let hint = nearest(name, TYPES);
             let hint = hint.map_or_else(String::new, |near| format!(": did you mean {near}?"));
             let all = TYPES.join(", ");
             let detail = format!("{name:?} is no type of event{hint}; there are {all}");

@@ -2,11 +2,11 @@
 //! change be only tried, is not ignored.
 
 use axum::http::Uri;
+use refit_protocol::near::nearest;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::path::{Operation, ParameterIn};
 
 use crate::http::error::{FieldCode, FieldError, Kind, Problem};
-use crate::suggest;
 
 /// Returns the names of the parameters that an operation takes in its query.
 pub(super) fn described(operation: &Operation) -> impl Iterator<Item = String> {
@@ -34,7 +34,7 @@ pub(super) fn check(known: &[String], uri: &Uri) -> Result<(), Problem> {
 
 fn unknown(known: &[String], name: &str) -> FieldError {
     let names = || known.iter().map(String::as_str);
-    let hint = match suggest::nearest(name, names()) {
+    let hint = match nearest(name, names()) {
         Some(near) => format!("did you mean {near}?"),
         None if known.is_empty() => "it takes none".into(),
         None => format!("there are {}", known.join(", ")),
