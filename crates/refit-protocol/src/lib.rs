@@ -7,7 +7,8 @@
 //!
 //! *Start reading at* [`update::Update`], then `plain.rs`, `delta.rs`, `reply.rs`; `software_url.rs` says when two
 //! URLs are the same software, `rejection.rs` has the one table of codes, `rollout.rs` says whose job a job is,
-//! `enrolment.rs` and `claim.rs` are how a device comes by its identity; `near.rs` guesses what a wrong name was to be. The contract in prose is
+//! `enrolment.rs` and `claim.rs` are how a device comes by its identity; `measure.rs` is how shares and
+//! lengths of time are written, `near.rs` guesses what a wrong name was to be. The contract in prose is
 //! `docs/reference/wire.md`.
 //!
 //! *Keeps*: nothing of design §9 by itself; what it refuses can reach no decision.
@@ -29,6 +30,7 @@ pub mod enrolment;
 pub mod grant;
 pub mod job;
 pub mod limits;
+pub mod measure;
 pub mod merge;
 pub mod near;
 pub mod network;

@@ -105,7 +105,7 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::Share;
+    use refit_protocol::measure::Share;
 
     fn budget(count: Option<u32>, share: Option<u32>) -> Budget {
         Budget {

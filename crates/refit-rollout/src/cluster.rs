@@ -4,9 +4,8 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use refit_protocol::measure::Share;
 use serde::{Deserialize, Serialize};
-
-use crate::measure::Share;
 
 /// The longest class of a reason, in bytes.
 const CLASS_BYTES_MAX: usize = 64;

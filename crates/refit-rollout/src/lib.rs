@@ -28,7 +28,6 @@ pub mod check;
 pub mod cluster;
 pub mod describe;
 pub mod gate;
-pub mod measure;
 pub mod outage;
 pub mod pace;
 pub mod path;

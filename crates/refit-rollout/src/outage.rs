@@ -1,9 +1,8 @@
 //! Is it the release, or is it us? Silence that also comes over devices that nobody touched is an outage (semantics 10).
 
 use alloc::vec::Vec;
+use refit_protocol::measure::Share;
 use refit_protocol::time::Timestamp;
-
-use crate::measure::Share;
 
 /// How many untouched devices must be silent before it says something.
 const QUIET_MIN: u32 = 20;

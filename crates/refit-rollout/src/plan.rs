@@ -7,13 +7,13 @@ mod wave;
 use alloc::string::String;
 use alloc::vec::Vec;
 use refit_protocol::grant::{GrantPolicy, Strength};
+use refit_protocol::measure::{Share, Span};
 use refit_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::stop::{Cause, Retry, Then, Threshold, default_thresholds};
 pub use self::wave::{GoOn, HoldOut, UpTo, Wave};
 use crate::gate::{Baseline, Metric, Settings};
-use crate::measure::{Share, Span};
 use crate::pace::Pace;
 
 /// A rollout as it was asked for.

@@ -9,11 +9,11 @@ mod model;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use refit_protocol::measure::{Share, Span};
 use refit_protocol::time::Timestamp;
 use serde::Serialize;
 
 use crate::admit::LeftOut;
-use crate::measure::{Share, Span};
 use crate::plan::{Millis, Plan};
 use crate::threshold::{Row, table};
 

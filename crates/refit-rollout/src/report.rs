@@ -4,11 +4,11 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use refit_protocol::measure::Share;
 use refit_protocol::rollout::{RolloutId, RolloutName};
 use serde::Serialize;
 
 use crate::cluster::Cluster;
-use crate::measure::Share;
 use crate::plan::{Millis, Plan};
 use crate::state::{Approval, Exclusion, RolloutState};
 use crate::step::WaveView;

@@ -5,9 +5,9 @@
 //! and over all of them.
 
 use alloc::vec::Vec;
+use refit_protocol::measure::Share;
 use serde::{Deserialize, Serialize};
 
-use crate::measure::Share;
 use crate::plan::{Then, Threshold};
 use crate::tally::Tally;
 

@@ -6,6 +6,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
+use refit_protocol::measure::Share;
 use refit_protocol::rollout::RolloutId;
 
 use crate::plan::{HoldOut, Plan, UpTo};
@@ -115,7 +116,7 @@ pub fn cut(
 fn reaches_all(up_to: Option<UpTo>) -> bool {
     match up_to {
         None => true,
-        Some(UpTo::Share(share)) => share == crate::measure::Share::ALL,
+        Some(UpTo::Share(share)) => share == Share::ALL,
         Some(UpTo::Count(_)) => false,
     }
 }
@@ -174,7 +175,6 @@ impl Cut {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::Share;
     use crate::plan::Wave;
     use alloc::string::String;
 

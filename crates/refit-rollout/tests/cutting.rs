@@ -1,7 +1,7 @@
 //! Waves part the eligible devices: whatever the plan, everyone is in exactly one, and in the same one each time.
 
 use proptest::prelude::*;
-use refit_rollout::measure::Share;
+use refit_protocol::measure::Share;
 use refit_rollout::plan::{HoldOut, Plan, UpTo, Wave};
 use refit_rollout::waves::{Cut, Eligible, cut, place};
 

@@ -1,6 +1,6 @@
 //! How often a healthy release is stopped by chance (semantics 11): simulated, with a fixed seed.
 
-use refit_rollout::measure::Share;
+use refit_protocol::measure::Share;
 use refit_rollout::plan::{Cause, Threshold, default_thresholds};
 use refit_rollout::tally::{Kind, Tally};
 use refit_rollout::threshold::{Figures, crossed};

@@ -5,7 +5,7 @@
     reason = "the body of a test that several tests share says what must hold in the shortest way"
 )]
 
-use refit_rollout::measure::{Share, Span};
+use refit_protocol::measure::{Share, Span};
 use refit_rollout::pace::Pace;
 use refit_rollout::plan::{
     Budget, Cause, GoOn, HoldOut, Plan, Retry, Then, Threshold, UpTo, Wave, default_thresholds,

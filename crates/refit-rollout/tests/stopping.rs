@@ -1,7 +1,7 @@
 //! What stops a rollout beside its thresholds, and what a wave has to show before the next one opens.
 
+use refit_protocol::measure::{Share, Span};
 use refit_protocol::time::{Now, Timestamp};
-use refit_rollout::measure::{Share, Span};
 use refit_rollout::outage::Silence;
 use refit_rollout::plan::{self, GoOn, Membership, Millis, Plan, Wave};
 use refit_rollout::state::{Because, Members, RolloutState, Status, WaveState};

@@ -4,52 +4,8 @@
 //! same rollout draws the same devices on every node and after every restart, those of 5 % are among those of 10 %, and another
 //! rollout draws others.
 
-use core::fmt;
+use refit_protocol::measure::Share;
 use sha2::{Digest, Sha256};
-
-/// How many parts a whole has: shares are whole millionths.
-const PARTS: u32 = 1_000_000;
-
-/// A share of all, in millionths, more than none and at most all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Share(u32);
-
-impl Share {
-    /// Reads a percentage with its sign and at most four decimals, such as `5%` or `0.1%`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let number = text.strip_suffix('%')?;
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-        let digits = |part: &str| {
-            (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
-        };
-        if !digits(whole) || !digits(fraction) {
-            return None;
-        }
-        let scale = [1_000, 100, 10, 1].get(fraction.len() - 1)?;
-        let parts =
-            whole.parse::<u32>().ok()? * (PARTS / 100) + fraction.parse::<u32>().ok()? * scale;
-        (1..=PARTS).contains(&parts).then_some(Self(parts))
-    }
-
-    /// Returns it in millionths.
-    pub const fn millionths(self) -> u32 {
-        self.0
-    }
-}
-
-impl fmt::Display for Share {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, fraction) = (self.0 / (PARTS / 100), self.0 % (PARTS / 100));
-        if fraction == 0 {
-            return write!(f, "{whole}%");
-        }
-        let (mut fraction, mut width) = (fraction, 4);
-        while fraction % 10 == 0 {
-            (fraction, width) = (fraction / 10, width - 1);
-        }
-        write!(f, "{whole}.{fraction:0width$}%")
-    }
-}
 
 /// Where an ID stands before it is shuffled. An index keeps it, since it costs a SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,7 +29,7 @@ impl Draw {
     /// Prepares the draw of a share. Who draws twice with the same salt draws the same devices.
     pub fn new(share: Share, salt: &str) -> Self {
         // All of them is one more than a u32 counts: that is why places are compared as u64.
-        let below = (u64::from(share.0) << 32) / u64::from(PARTS);
+        let below = (u64::from(share.millionths()) << 32) / u64::from(Share::ALL.millionths());
         Self {
             salt: first(salt.as_bytes()),
             below,
@@ -105,31 +61,6 @@ const fn mix(mut z: u64) -> u64 {
 mod tests {
     use super::*;
     use alloc::format;
-    use alloc::string::ToString;
-
-    #[test]
-    fn shares_are_whole_millionths() {
-        for (text, parts, printed) in [
-            ("5%", 50_000, "5%"),
-            ("0.1%", 1_000, "0.1%"),
-            ("100%", 1_000_000, "100%"),
-            ("0.0001%", 1, "0.0001%"),
-            ("012.50%", 125_000, "12.5%"),
-            ("3.05%", 30_500, "3.05%"),
-        ] {
-            let share = Share::parse(text).unwrap();
-            assert_eq!(
-                (share.millionths(), share.to_string().as_str()),
-                (parts, printed),
-                "{text}"
-            );
-        }
-        for text in [
-            "5", "%", "0%", "0.0%", "101%", "100.1%", "-1%", "1.00001%", "1.%", ".5%", "1e1%",
-        ] {
-            assert_eq!(Share::parse(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn a_draw_is_fair_and_others_are_drawn_with_another_salt() {

@@ -2,11 +2,11 @@
 
 use crate::field::{Field, Source};
 use crate::glob::Glob;
-use crate::sample::Share;
-use crate::time::{Second, Span};
+use crate::time::Second;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use refit_protocol::measure::{Share, Span};
 use semver::Version;
 
 /// A selector: a question that each device answers with yes or no. It is made by reading a text ([`Selector::parse`]), so it is

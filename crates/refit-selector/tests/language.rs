@@ -39,6 +39,7 @@ fn the_printed_form_is_one_for_all_ways_of_writing() {
         ),
         ("last_seen < 2026-03-01T02:00:00+02:00", "seen < 2026-03-01"),
         ("first_seen within 336h", "created within 14d"),
+        ("seen within PT90M", "seen within 1h30m"),
         (
             "id in list x and not id not in (a, b)",
             "in list x and not id not in (a, b)",

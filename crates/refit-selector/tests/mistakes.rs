@@ -136,6 +136,16 @@ sample 5
 from 0.0001% to 100%
 5%
 
+sample 0%
+       ^^
+from 0.0001% to 100%
+-
+
+seen within 0
+            ^
+a length of time
+-
+
 online = true
        ^
 `not online`

@@ -1,8 +1,9 @@
 //! The answers are those of a naive evaluator that shares no code with the room.
 
 use proptest::prelude::*;
+use refit_protocol::measure::Share;
 use refit_protocol::time::Timestamp;
-use refit_selector::sample::{Draw, Place, Share};
+use refit_selector::sample::{Draw, Place};
 use refit_selector::{Scene, Selector};
 
 use crate::generate::{NOW_MS, OneList, Style, device, question};

@@ -1,9 +1,9 @@
 //! What stands in a device's way, case by case.
 
 use super::*;
-use crate::measure::Span;
 use crate::plan::{Cause, Retry};
 use crate::state::{Because, WaveState};
+use refit_protocol::measure::Span;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 

@@ -2,9 +2,9 @@
 
 use alloc::collections::BTreeSet;
 use alloc::format;
+use refit_protocol::measure::Share;
 
 use super::Complaints;
-use crate::measure::Share;
 use crate::plan::{Cause, Plan, Threshold};
 
 /// How many thresholds a plan may have.

@@ -1,10 +1,10 @@
 //! What is complained of, and where.
 
 use super::*;
-use crate::measure::{Share, Span};
 use crate::plan::{
     Cause, GoOn, Health, HoldOut, Hours, Millis, Offline, Retry, Schedule, Threshold, UpTo, Wave,
 };
+use refit_protocol::measure::{Share, Span};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 

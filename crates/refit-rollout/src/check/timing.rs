@@ -2,10 +2,10 @@
 
 use alloc::format;
 use alloc::string::String;
+use refit_protocol::measure::Span;
 use refit_protocol::time::Timestamp;
 
 use super::Complaints;
-use crate::measure::Span;
 use crate::pace::PER_MINUTE_MAX;
 use crate::plan::{Offline, Plan};
 use crate::window::{self, Zone};

@@ -4,11 +4,11 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use refit_protocol::grant::{Fallback, GrantKind, Strength};
+use refit_protocol::measure::Share;
 use refit_selector::Selector;
 
 use super::Complaints;
 use crate::gate::Baseline;
-use crate::measure::Share;
 use crate::plan::{Plan, UpTo, Wave};
 
 /// How many waves a plan may have.

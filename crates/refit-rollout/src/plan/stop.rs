@@ -2,9 +2,8 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use refit_protocol::measure::{Share, Span};
 use serde::{Deserialize, Serialize};
-
-use crate::measure::{Share, Span};
 
 /// A way in which a device did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,9 +1,8 @@
 //! A wave of a plan: how far it reaches, and what must be true before the next one opens.
 
 use alloc::string::String;
+use refit_protocol::measure::{Share, Span};
 use serde::{Deserialize, Serialize};
-
-use crate::measure::{Share, Span};
 
 /// One wave.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

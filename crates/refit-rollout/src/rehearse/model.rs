@@ -5,12 +5,12 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use refit_protocol::measure::Span;
 use refit_protocol::rollout::RolloutId;
 use refit_protocol::time::{Monotonic, Now, Timestamp};
 
 use super::{Assumed, Fleet, Forecast};
 use crate::admit::Rule;
-use crate::measure::Span;
 use crate::outage::Silence;
 use crate::plan::{Millis, Plan};
 use crate::state::{Act, Members, RolloutState, Scene, Status};

@@ -1,9 +1,9 @@
 //! What rehearsals say of plans whose course can be worked out by hand.
 
 use super::*;
-use crate::measure::Span;
 use crate::pace::Pace;
 use crate::plan::{GoOn, UpTo, Wave as Spec};
+use refit_protocol::measure::Span;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 

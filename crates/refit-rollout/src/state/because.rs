@@ -3,9 +3,9 @@
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
+use refit_protocol::measure::Share;
 use serde::{Deserialize, Serialize};
 
-use crate::measure::Share;
 use crate::state::Members;
 use crate::threshold::Crossed;
 

@@ -1,10 +1,10 @@
 //! How a rollout goes on: jobs of open waves first, then the wave that is under way, then the next, then the end.
 
 use alloc::vec::Vec;
+use refit_protocol::measure::Span;
 use refit_protocol::time::Timestamp;
 
 use super::{Health, SLICE_JOBS_MAX, Snapshot, Step, Waiting, WaveView};
-use crate::measure::Span;
 use crate::pace::Bucket;
 use crate::plan::{GoOn, Membership, Millis};
 use crate::state::{Because, WaveState};

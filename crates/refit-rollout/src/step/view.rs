@@ -98,9 +98,4 @@ impl WaveView {
     pub fn ours(&self) -> u32 {
         self.members.saturating_sub(self.left)
     }
-
-    /// Tells whether its devices are still getting their jobs.
-    pub fn is_opening(&self) -> bool {
-        self.ready > 0
-    }
 }

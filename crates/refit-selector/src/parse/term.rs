@@ -6,8 +6,7 @@ use crate::field::{Field, Kind as FieldKind};
 use crate::glob::Glob;
 use crate::limits::is_name;
 use crate::mistake::Mistake;
-use crate::sample::Share;
-use crate::time::{Second, Span};
+use crate::time::Second;
 use crate::token::{Kind, Token, is_bare, is_keyword};
 use crate::tree::{Bound, Term, Test, Value};
 use crate::{number, version};
@@ -15,6 +14,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use refit_protocol::job::Status;
+use refit_protocol::measure::{Share, Span};
 use refit_protocol::near::nearest;
 
 /// The words that begin a term and are no field.
@@ -84,15 +84,16 @@ impl<'t> Parser<'t> {
 
     fn sample(&mut self) -> Result<Term, Mistake> {
         let token = self.take();
+        let some = |text: &str| Share::parse(text).filter(|share| share.millionths() > 0);
         let share = match token.kind {
-            Kind::Bare(word) => Share::parse(word),
+            Kind::Bare(word) => some(word),
             _ => None,
         };
         let mistake = || {
             let mistake =
                 token.mistake("a share belongs here, from 0.0001% to 100%, such as `sample 5%`");
             match token.kind {
-                Kind::Bare(word) if Share::parse(&format!("{word}%")).is_some() => {
+                Kind::Bare(word) if some(&format!("{word}%")).is_some() => {
                     mistake.suggest(format!("{word}%"))
                 }
                 _ => mistake,
@@ -223,11 +224,11 @@ impl<'t> Parser<'t> {
             return Err(sign.mistake(format!("`{field}` is no moment; {}", field.kind().signs())));
         }
         let written = self.value(&field)?;
-        let span = Span::parse(&written.text);
+        let span = Span::parse(&written.text).filter(|span| !span.is_zero());
         let span = span.ok_or_else(|| {
             written
                 .token
-                .mistake("a length of time belongs here, such as 90s, 15m, 12h, 2d or 1w")
+                .mistake("a length of time belongs here, such as 90s, 15m, 1h30m, 2d or 1w")
         })?;
         Ok(Term::Compare(field, Test::Within(span)))
     }

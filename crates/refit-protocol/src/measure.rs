@@ -1,5 +1,5 @@
-//! Shares and spans of time as an operator writes them: `5%`, `90m`, or `PT90M` as the API does. Whole numbers inside,
-//! so that every server counts alike.
+//! Shares and spans of time as operators write them in plans, selectors and the API: `5%`, `90m`, `PT90M`. Whole numbers
+//! inside, so that every server counts alike.
 
 use alloc::format;
 use alloc::string::String;
@@ -121,30 +121,34 @@ impl Span {
         self.0 == 0
     }
 
-    /// Reads numbers with units, the longest first, such as `90m` or `1h30m`; or an ISO 8601 duration of days, hours,
-    /// minutes and seconds (or of weeks), such as `PT1H30M`; or `0`.
+    /// Reads numbers with units, the longest first, such as `90m` or `1h30m`; or what [`Span::iso`] reads; or `0`.
     pub fn parse(text: &str) -> Option<Self> {
-        match text.strip_prefix('P') {
-            Some(iso) => iso_duration(iso),
-            None if text == "0" => Some(Self(0)),
-            None => units(text, &UNITS),
+        if text == "0" {
+            return Some(Self(0));
         }
+        Self::iso(text).or_else(|| units(text, &UNITS))
     }
-}
 
-fn iso_duration(text: &str) -> Option<Span> {
-    let (days, time) = text
-        .split_once('T')
-        .map_or((text, None), |(d, t)| (d, Some(t)));
-    let days = match days {
-        "" if time.is_some() => Span(0),
-        days => units(&days.to_ascii_lowercase(), &UNITS[..2])?,
-    };
-    let time = match time {
-        None => Span(0),
-        Some(time) => units(&time.to_ascii_lowercase(), &UNITS[2..])?,
-    };
-    days.0.checked_add(time.0).map(Span)
+    /// Reads an ISO 8601 duration without what has no fixed length, such as `P7D`, `PT90M` or `P1DT12H`: the larger unit
+    /// first, each once, natural numbers (§5.5.2.2); weeks stand alone (§5.5.2.3).
+    pub fn iso(text: &str) -> Option<Self> {
+        let text = text.strip_prefix('P')?;
+        if text.ends_with('W') {
+            return units(text, &[('W', 604_800)]);
+        }
+        let (days, time) = match text.split_once('T') {
+            Some((days, time)) => (days, Some(time)),
+            None => (text, None),
+        };
+        let days = match days {
+            "" if time.is_some() => Self(0),
+            days => units(days, &[('D', 86_400)])?,
+        };
+        let time = time.map_or(Some(Self(0)), |time| {
+            units(time, &[('H', 3_600), ('M', 60), ('S', 1)])
+        })?;
+        days.0.checked_add(time.0).map(Self)
+    }
 }
 
 /// Reads one or more `number unit`, each unit at most once and the longest first.
@@ -224,6 +228,9 @@ mod tests {
         for (text, printed) in [
             ("5%", "5%"),
             ("0.10%", "0.1%"),
+            ("0.0001%", "0.0001%"),
+            ("012.50%", "12.5%"),
+            ("3.05%", "3.05%"),
             ("100%", "100%"),
             ("0%", "0%"),
         ] {
@@ -247,6 +254,7 @@ mod tests {
             ("PT1H30M", 5_400, "1h30m"),
             ("P2W", 1_209_600, "14d"),
             ("P1DT1S", 86_401, "1d1s"),
+            ("PT0S", 0, "0s"),
             ("0", 0, "0s"),
             ("0s", 0, "0s"),
         ] {
@@ -267,8 +275,24 @@ mod tests {
             "1x",
             "99999999999s",
             "1é",
+            "P1DT",
+            "P1Y",
+            "P1M",
+            "PT1.5S",
+            "PT-1S",
+            "P+1D",
+            "PT1S2H",
+            "PT1H1H",
+            "P1WT1H",
+            "P1W1D",
+            "p7d",
+            "P7d",
+            "P99999999999999999999D",
+            "PT1é",
         ] {
             assert_eq!(Span::parse(text), None, "{text}");
         }
+        assert_eq!(Span::iso("P7D"), Some(Span::hours(168)));
+        assert_eq!((Span::iso("7d"), Span::iso("0")), (None, None));
     }
 }
