@@ -1,8 +1,9 @@
 //! Checks what no compiler checks: every file says what it is for, none is too long to read, decisions are numbered,
-//! dependencies are as they are drawn and argued for.
+//! dependencies are as they are drawn and argued for, and a rule that is cited can be looked up.
 
 mod dependencies;
 mod promises;
+mod rules;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,9 +15,10 @@ const LINES_MAX: usize = 550;
 
 pub(crate) fn tidy() -> Result<(), String> {
     let mut complaints = Vec::new();
+    let page = rules::page(&root());
     for file in rust_files(&root()) {
         let text = fs::read_to_string(&file).map_err(|why| format!("{}: {why}", file.display()))?;
-        complain_about(&file, &text, &mut complaints);
+        complain_about(&file, &text, &page, &mut complaints);
     }
     decisions(&root().join("docs/decisions"), &mut complaints);
     dependencies::dependencies(&root(), &mut complaints);
@@ -28,7 +30,7 @@ pub(crate) fn tidy() -> Result<(), String> {
     }
 }
 
-fn complain_about(file: &Path, text: &str, complaints: &mut Vec<String>) {
+fn complain_about(file: &Path, text: &str, page: &str, complaints: &mut Vec<String>) {
     let name = file
         .strip_prefix(root())
         .unwrap_or(file)
@@ -44,6 +46,9 @@ fn complain_about(file: &Path, text: &str, complaints: &mut Vec<String>) {
         complaints.push(format!(
             "{name}: {lines} lines; split it where a second noun appears"
         ));
+    }
+    if !name.starts_with("xtask") {
+        rules::rules(&name, text, page, complaints);
     }
     for word in ["FIXME", "dbg!("] {
         if text.contains(word) && !name.starts_with("xtask") {
