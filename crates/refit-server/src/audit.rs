@@ -37,7 +37,7 @@ pub(crate) async fn tell_heads(
             tracing::info!(number, %head, "the head of the audit log");
             told = number;
             if let Some(file) = &file {
-                let line = format!("{} {number} {head}\n", wall::rfc3339(wall::now()));
+                let line = format!("{} {number} {head}\n", wall::now().rfc3339());
                 if let Err(error) = append(file, &line) {
                     tracing::error!(
                         "failed to write the audit log's head to {}: {error}",

@@ -18,7 +18,6 @@ use super::ask::{self, Page, Query};
 use super::count::{Asked, Count, LINES_MAX};
 use super::error::{FieldCode, Kind, Problem};
 use super::show;
-use crate::wall::rfc3339;
 
 /// Which lines are wanted.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -88,7 +87,7 @@ impl Line {
         } = line;
         Self {
             number,
-            at: rfc3339(entry.at),
+            at: entry.at.rfc3339(),
             timestamp: entry.at.as_millis(),
             actor: entry.actor,
             action: entry.action,

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
+use refit_protocol::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,7 +15,7 @@ use super::App;
 use super::error::Problem;
 use super::show;
 use crate::identity::rotation::{History, others};
-use crate::wall::{self, rfc3339};
+use crate::wall;
 
 /// The CA.
 #[derive(Debug, Serialize, ToSchema)]
@@ -95,11 +96,11 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Json<CaShown>, P
         lacking: history.lacking(next, holds),
         trust: bundle.number,
         roots: bundle.roots().len(),
-        roots_expire_at: bundle.first_expiry().map(rfc3339),
+        roots_expire_at: bundle.first_expiry().map(Timestamp::rfc3339),
         issuer: own.to_hex(),
-        issuer_expires_at: rfc3339(trusted.ca.validity().not_after),
+        issuer_expires_at: trusted.ca.validity().not_after.rfc3339(),
         presented: authority.presented().to_hex(),
-        counted_at: rfc3339(counts.at),
+        counted_at: counts.at.rfc3339(),
         behind: behind.map(|held| held.devices).sum(),
         left_to_renew: others(issuers, own),
         holds: holds
@@ -114,7 +115,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Result<Json<CaShown>, P
             .map(|issuer| IssuerShown {
                 issuer: issuer.issuer.to_hex(),
                 certificates: issuer.certificates,
-                first_expires_at: rfc3339(issuer.first_expiry),
+                first_expires_at: issuer.first_expiry.rfc3339(),
             })
             .collect(),
         certificates: bundle.text().to_owned(),

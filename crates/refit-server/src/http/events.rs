@@ -31,7 +31,7 @@ use super::error::{FieldCode, Kind, Problem};
 use super::show::{self, Job};
 use crate::access::Live;
 use crate::caller::Caller;
-use crate::wall::{self, rfc3339};
+use crate::wall;
 
 /// How often a comment is sent when nothing happens, so that both ends know that the other is there.
 const PULSE: Duration = Duration::from_secs(15);
@@ -316,7 +316,7 @@ impl Watch {
 fn written(app: &App, event: &events::Event) -> Event {
     let (kind, data) = (kind_of(&event.kind), told(app, event));
     let id = id_of(app, event.number);
-    let mut document = json!({ "id": id, "at": rfc3339(event.at), "type": kind });
+    let mut document = json!({ "id": id, "at": event.at.rfc3339(), "type": kind });
     if let Some(device) = &event.device {
         document["deviceID"] = device.as_str().into();
     }

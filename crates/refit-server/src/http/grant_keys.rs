@@ -105,7 +105,7 @@ fn listed(keys: Vec<keys::Known>) -> GrantKeyList {
         until: key
             .until
             .filter(|until| *until > 0)
-            .map(|until| wall::rfc3339(Timestamp(until.saturating_mul(1000)))),
+            .map(|until| Timestamp(until.saturating_mul(1000)).rfc3339()),
     });
     GrantKeyList {
         items: items.collect(),

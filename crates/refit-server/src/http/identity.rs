@@ -33,7 +33,7 @@ use crate::desk;
 use crate::identity::acts::Act;
 use crate::identity::claims::new_claim;
 use crate::identity::enrol::Office;
-use crate::wall::{self, rfc3339};
+use crate::wall;
 
 /// How long a claim token is good if nobody says, and at most, in seconds.
 const CLAIM_SECONDS: u64 = 7 * 86_400;
@@ -119,9 +119,9 @@ impl ClaimShown {
             left: row.left,
             id_pattern: row.pattern,
             attributes: row.attributes,
-            created_at: rfc3339(row.created),
-            expires_at: rfc3339(row.expires),
-            revoked_at: row.revoked.map(rfc3339),
+            created_at: row.created.rfc3339(),
+            expires_at: row.expires.rfc3339(),
+            revoked_at: row.revoked.map(Timestamp::rfc3339),
             dry_run: None,
         }
     }
@@ -327,7 +327,7 @@ impl IdentityShown {
         Self {
             device_id: row.device.to_string(),
             standing: row.standing.word(),
-            since: rfc3339(row.since),
+            since: row.since.rfc3339(),
             may_enrol_anew: row.may_rekey,
             attributes: row.attributes,
             claimed: row.claimed,
@@ -348,8 +348,8 @@ impl CertificateShown {
                 CertificateState::Superseded => "superseded",
                 CertificateState::Revoked => "revoked",
             },
-            not_before: rfc3339(row.not_before),
-            not_after: rfc3339(row.not_after),
+            not_before: row.not_before.rfc3339(),
+            not_after: row.not_after.rfc3339(),
         }
     }
 }

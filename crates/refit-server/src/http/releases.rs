@@ -110,7 +110,7 @@ fn shown(app: &App, release: &Release, among: &[Release]) -> show::Release {
         length: software.length,
         format: software.format.as_str(),
         note: release.note.clone(),
-        added_at: wall::rfc3339(release.added),
+        added_at: release.added.rfc3339(),
         same_as: others.filter(|other| *other != own).collect(),
         dry_run: None,
     }

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use refit_protocol::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -15,7 +16,6 @@ use super::{App, ask, gate, origin, show};
 use crate::access::{Credential, SESSION_LIFETIME_MS, Who};
 use crate::caller::{Caller, RequestId};
 use crate::desk;
-use crate::wall::rfc3339;
 use refit_engine::author::Author;
 use refit_store::access::{AccessChange, AccessOutcome};
 use zeroize::Zeroizing;
@@ -66,7 +66,7 @@ impl Session {
                 .rights
                 .scope()
                 .map(|scope| scope.text().devices.clone()),
-            expires_at: caller.expires.map(rfc3339),
+            expires_at: caller.expires.map(Timestamp::rfc3339),
         }
     }
 }

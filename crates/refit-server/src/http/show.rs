@@ -17,7 +17,6 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::count::Count;
-use crate::wall::rfc3339;
 
 /// One software, by its URL, and by its name if it is a release of this server.
 #[derive(Debug, Serialize, ToSchema)]
@@ -71,7 +70,7 @@ impl DeviceLine {
                 id: id.as_str().into(),
                 status: status.as_str(),
             }),
-            seen_at: row.seen.map(rfc3339),
+            seen_at: row.seen.map(Timestamp::rfc3339),
         }
     }
 }
@@ -204,7 +203,7 @@ impl Blocker {
             rule,
             sentence,
             source: "server",
-            as_of: rfc3339(now),
+            as_of: now.rfc3339(),
         }
     }
 }
@@ -241,7 +240,7 @@ impl Device {
                 .as_ref()
                 .map(|job| Job::of(id, job.entry(), releases)),
             last_job: beside.last_job.map(|entry| Job::of(id, entry, releases)),
-            seen_at: stored.seen.map(rfc3339),
+            seen_at: stored.seen.map(Timestamp::rfc3339),
             why: blockers
                 .map(|blocker| Blocker::of(blocker, beside.presence, beside.now))
                 .collect(),
@@ -301,10 +300,10 @@ impl Job {
             software: Software::of(&entry.software_url, releases),
             previous: entry.previous.map(|url| Software::of(&url, releases)),
             origin: entry.origin,
-            opened_at: rfc3339(entry.opened),
-            sent_at: entry.sent.map(rfc3339),
-            started_at: entry.started.map(rfc3339),
-            ended_at: entry.ended.map(rfc3339),
+            opened_at: entry.opened.rfc3339(),
+            sent_at: entry.sent.map(Timestamp::rfc3339),
+            started_at: entry.started.map(Timestamp::rfc3339),
+            ended_at: entry.ended.map(Timestamp::rfc3339),
             progress: Progress {
                 phase: entry.progress.phase,
                 percent: entry.progress.percent,

@@ -26,7 +26,7 @@ use super::{App, duration, show, whole};
 use crate::access::{new_id, new_secret};
 use crate::caller::Caller;
 use crate::desk;
-use crate::wall::{self, rfc3339};
+use crate::wall;
 
 /// How long a token may be good at most, in seconds: ten years. One without an end is good until it is revoked.
 const LIFETIME_SECONDS_MAX: u64 = 10 * 366 * 86_400;
@@ -94,10 +94,10 @@ impl Token {
             role: row.role,
             devices: scope.as_ref().map(|scope| scope.text().devices.clone()),
             may: scope.as_ref().map(|scope| scope.text().may.clone()),
-            created_at: rfc3339(row.created),
-            expires_at: row.expires.map(rfc3339),
-            used_at: row.used.map(rfc3339),
-            revoked_at: row.revoked.map(rfc3339),
+            created_at: row.created.rfc3339(),
+            expires_at: row.expires.map(Timestamp::rfc3339),
+            used_at: row.used.map(Timestamp::rfc3339),
+            revoked_at: row.revoked.map(Timestamp::rfc3339),
             token: None,
             dry_run: None,
         }

@@ -20,7 +20,7 @@ use super::tokens::{decided, malformed, too_many};
 use super::{App, show, whole};
 use crate::access::random;
 use crate::caller::Caller;
-use crate::wall::{self, rfc3339};
+use crate::wall;
 use zeroize::Zeroizing;
 
 /// A user to add.
@@ -73,7 +73,7 @@ impl User {
             name: row.name,
             role: row.role,
             disabled: row.disabled,
-            created_at: rfc3339(row.created),
+            created_at: row.created.rfc3339(),
         }
     }
 }
