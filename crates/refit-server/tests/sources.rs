@@ -30,15 +30,20 @@ fn server(sources: Sources) -> TestServer {
     server
 }
 
-/// What an application hears for its wish over MQTT.
+/// What an application hears for its wish over MQTT; by the token, since it hears too what became of others' wishes.
 fn wished(server: &TestServer, url: &str) -> Value {
     let address = server.mqtt_address();
     let mut shop = Device::application(address, "lamp-7", server.token()).unwrap();
     shop.subscribe("update/accepted").unwrap();
     shop.subscribe("update/rejected").unwrap();
-    let wish = json!({"state": {"desired": {"softwareURL": url}}}).to_string();
-    shop.publish("update", wish.as_bytes()).unwrap();
-    serde_json::from_slice(&shop.message().unwrap().payload).unwrap()
+    let wish = json!({"state": {"desired": {"softwareURL": url}}, "clientToken": "shop"});
+    shop.publish("update", wish.to_string().as_bytes()).unwrap();
+    loop {
+        let heard: Value = serde_json::from_slice(&shop.message().unwrap().payload).unwrap();
+        if heard["clientToken"] == "shop" {
+            return heard;
+        }
+    }
 }
 
 #[test]
