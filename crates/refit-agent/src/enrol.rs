@@ -90,7 +90,9 @@ pub fn run(order: &Order) -> Result<String, String> {
             Some(id) if *id != device => Err(format!(
                 "{shown} holds the identity of the device {device}: give another --root, or --again"
             )),
-            Some(_) | None => Ok(format!("{device} is enrolled already; nothing was changed")),
+            Some(_) | None => Ok(format!(
+                "{device} is enrolled already; nothing was changed (--again gets it another identity, where an operator allows one)"
+            )),
         };
     }
     let token = token(&order.token)?;

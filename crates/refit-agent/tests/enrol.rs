@@ -163,7 +163,7 @@ fn a_device_enrols_once_and_its_key_is_its_own() {
 
     let again = bench.enrol(&["--token", &bench.token()]);
     assert!(
-        said(&again).contains("enrolled already"),
+        said(&again).contains("enrolled already") && said(&again).contains("--again"),
         "{}",
         said(&again)
     );

@@ -108,7 +108,7 @@ impl fmt::Display for Stranger {
         f.write_str(if self.alone {
             "the server presents no certificate but its own: have it present the one of its authority too"
         } else {
-            "this is not the server that the token speaks of: check --server, and who stands between"
+            "this is not the server that the token speaks of: check --server, whether the token is older than the server's CA, and who stands between"
         })
     }
 }
