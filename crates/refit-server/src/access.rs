@@ -48,7 +48,7 @@ pub(crate) struct Access {
     changing: Mutex<()>,
     changes: watch::Sender<u64>,
     throttle: Mutex<Throttle>,
-    /// Tries of tokens over MQTT: apart, so that a program with an old one keeps nobody from signing in.
+    /// Tries of wrong tokens over MQTT: apart, so that a program with an old one keeps nobody from signing in.
     token_throttle: Mutex<Throttle>,
     tokens_put_off: AtomicU64,
     hashing: Semaphore,
@@ -169,31 +169,31 @@ impl Access {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Tells who has this token, unless too many wrong ones came from there: then in how many milliseconds to come back.
+    /// Tells who has this token. A wrong one costs a try of its address, and once too many came from there it is told
+    /// so: then in how many milliseconds to come back. A right one is never put off, whoever else guesses behind the same
+    /// address: nobody guesses 256 bits, so a lock would keep out only those who belong.
     fn try_token(
         &self,
         credential: Option<Credential>,
         address: IpAddr,
     ) -> Result<Option<(Arc<Pass>, Credential)>, u64> {
+        let found = credential.and_then(|one| Some((self.find(one)?, one)));
+        if found.is_some() {
+            return Ok(found);
+        }
         // What cannot be a token is one secret.
         let secret = match credential {
             Some(Credential::Token(hash)) => Digest::from_bytes(hash.0).to_hex(),
             Some(Credential::Session(_)) | None => String::new(),
         };
         let now = self.ticks();
-        let mut throttle = self.token_throttle.lock();
-        if let Err(wait) = throttle.try_secret(&secret, address, now) {
+        let tried = self.token_throttle.lock().try_secret(&secret, address, now);
+        tried.map(|()| None).inspect_err(|_| {
             self.tokens_put_off.fetch_add(1, Relaxed);
-            return Err(wait);
-        }
-        let found = credential.and_then(|one| Some((self.find(one)?, one)));
-        if found.is_some() {
-            throttle.succeeded(&secret, address, now);
-        }
-        Ok(found)
+        })
     }
 
-    /// Returns how many tokens were not looked at.
+    /// Returns how many wrong tokens were put off.
     pub(crate) fn tokens_put_off(&self) -> u64 {
         self.tokens_put_off.load(Relaxed)
     }

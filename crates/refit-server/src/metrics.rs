@@ -432,7 +432,7 @@ fn identities(page: &mut Page, figures: &Figures<'_>) {
     page.family(
         "refit_mqtt_tokens_put_off_total",
         "counter",
-        "Tokens over MQTT that were not looked at, because too many wrong ones came from there.",
+        "Wrong tokens over MQTT that were told to wait, because too many came from there.",
     );
     page.value(
         "refit_mqtt_tokens_put_off_total",
