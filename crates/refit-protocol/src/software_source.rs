@@ -55,9 +55,9 @@ impl Sources {
     /// Refuses a URL that may not be desired, and says what may.
     pub fn check(&self, url: &str) -> Result<(), String> {
         let taken = if self.http { "https and http" } else { "https" };
-        if url.bytes().any(|b| b <= b' ' || b == 0x7f || b == b'\\') {
+        if url.chars().any(is_unseen) {
             return Err(
-                "softwareURL holds a blank, a control character or a backslash: percent-encode it"
+                "softwareURL holds a blank, a control character, a mark of direction or a backslash: percent-encode it"
                     .into(),
             );
         }
@@ -97,6 +97,14 @@ impl Sources {
     }
 }
 
+/// Tells whether a character is not what it seems to whoever reads the URL in a log or on a page: controls, blanks, and
+/// what has no width or turns the direction of writing. Other letters are the application's own business.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || c.is_whitespace()
+        || matches!(c, '\\' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 fn without_port(authority: &str) -> Result<&str, &'static str> {
     let colon = match authority.rfind(']') {
         Some(bracket) => authority
@@ -108,7 +116,11 @@ fn without_port(authority: &str) -> Result<&str, &'static str> {
     let Some((host, port)) = colon.and_then(|at| authority.split_at_checked(at)) else {
         return Ok(authority);
     };
-    match port.get(1..).map(str::parse::<u16>) {
+    // Digits alone: Rust would read "+443" too.
+    let digits = port
+        .get(1..)
+        .filter(|p| p.bytes().all(|b| b.is_ascii_digit()));
+    match digits.map(str::parse::<u16>) {
         Some(Ok(1..)) => Ok(host),
         _ => Err("softwareURL has a port that is none"),
     }
@@ -163,14 +175,30 @@ impl Host {
             },
             None => {
                 let last = self.text.rsplit('.').next();
-                last == Some("localhost") || METADATA_NAMES.contains(&self.text.as_str())
+                last == Some("localhost")
+                    || LOOPBACK_NAMES.contains(&self.text.as_str())
+                    || METADATA_NAMES.contains(&self.text.as_str())
             }
         }
     }
 }
 
+/// Names of the machine itself in `/etc/hosts` of common systems, beside `localhost` (RFC 6761 §6.3).
+const LOOPBACK_NAMES: [&str; 4] = [
+    "localhost.localdomain",
+    "localhost6.localdomain6",
+    "ip6-localhost",
+    "ip6-loopback",
+];
+
 /// Names of metadata services, as the clouds' own documents have them: Google's, and AWS's old one.
-const METADATA_NAMES: [&str; 3] = ["metadata.google.internal", "metadata", "instance-data"];
+const METADATA_NAMES: [&str; 5] = [
+    "metadata.google.internal",
+    "metadata.goog",
+    "metadata",
+    "instance-data",
+    "instance-data.ec2.internal",
+];
 
 /// Addresses of metadata services outside 169.254.0.0/16: Alibaba's and Oracle's.
 const METADATA_V4: [Ipv4Addr; 2] = [
@@ -192,19 +220,28 @@ fn is_near_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_near_v6(address: Ipv6Addr) -> bool {
-    // NAT64 (RFC 6052 §2.1) carries an IPv4 address; so did the compatible form that ::/96 once was.
-    let segments = address.segments();
-    let carries = matches!(
-        segments,
-        [0x64, 0xff9b, 0, 0, 0, 0, _, _] | [0, 0, 0, 0, 0, 0, _, _]
-    );
-    let [.., high, low] = segments;
-    let within = Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+    let [first, ..] = address.segments();
     address.is_loopback()
-        || segments[0] & 0xffc0 == 0xfe80
+        || first & 0xffc0 == 0xfe80
+        // Site-local, which was deprecated (RFC 3879) and is still routed by some.
+        || first & 0xffc0 == 0xfec0
         || address.is_multicast()
         || address == METADATA_V6
-        || (carries && is_near_v4(within))
+        || carried(address).is_some_and(is_near_v4)
+}
+
+/// Returns the IPv4 address that such an address leads to through a translator or a tunnel: NAT64 (RFC 6052 §2.1, and
+/// its local prefix of RFC 8215), SIIT (RFC 2765 §2.1), 6to4 (RFC 3056 §2), and the compatible form that ::/96 once was.
+fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let of = |high: u16, low: u16| Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)));
+    match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x64, 0xff9b, 1, _, _, _, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0, 0, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => of(high, low),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -229,6 +266,9 @@ mod tests {
             "https://10.1.2.3/an/intranet",
             "https://[2001:db8::7]:8443/fw",
             "https://xn--bcher-kva.example?x=1",
+            "https://h.example/b\u{fc}cher",
+            "https://[2002:cb00:7107::1]/fw",
+            "https://[64:ff9b::cb00:7107]/fw",
         ] {
             assert_eq!(Sources::default().check(url), Ok(()), "{url}");
             assert_eq!(Sources::open().check(url), Ok(()), "{url}");
@@ -259,6 +299,11 @@ mod tests {
             "https://h:/x",
             "https://h:0/x",
             "https://h:99999/x",
+            "https://h:+443/x",
+            "https://h/\u{85}x",
+            "https://h/\u{2028}x",
+            "https://h/\u{202e}nib.wf",
+            "https://h/\u{200b}x",
             "https://[::1/x",
             "https://::1/x",
             "https://h..x/",
@@ -297,7 +342,15 @@ mod tests {
             "[::7f00:1]",
             "[64:ff9b::a9fe:a9fe]",
             "[fd00:ec2::254]",
+            "[64:ff9b:1::7f00:1]",
+            "[::ffff:0:7f00:1]",
+            "[2002:a9fe:a9fe::1]",
+            "[fec0::1]",
+            "ip6-localhost",
+            "localhost.localdomain",
             "metadata.google.internal",
+            "metadata.goog",
+            "instance-data.ec2.internal",
         ] {
             let url = format!("https://{host}:8443/x");
             assert!(Sources::default().check(&url).is_err(), "{url}");

@@ -101,6 +101,29 @@ fn a_foreign_https_url_with_the_signature_of_a_store_is_taken_and_the_own_depot_
 }
 
 #[test]
+fn nothing_hides_behind_the_path_of_the_depot() {
+    let server = server(Sources::default());
+    let release = add_release(&server, "2.0.0", b"abc");
+    let url = release["softwareURL"].as_str().unwrap();
+    let path = url.split_once("://").unwrap().1.split_once('/').unwrap().1;
+    for hidden in [
+        format!("file:///{path}"),
+        format!("javascript:alert(1)//://h/{path}"),
+        format!("https://me:pw@h/{path}"),
+        format!("https://h\\@evil/{path}"),
+    ] {
+        let rejected = wished(&server, &hidden);
+        assert_eq!(rejected["code"], 400, "{hidden}: {rejected}");
+        let body = json!({ "softwareURL": hidden }).to_string();
+        let problem = ask(&server, "PUT", DESIRED, &body).json();
+        assert_eq!(problem["errors"][0]["pointer"], "/softwareURL", "{problem}");
+    }
+    // Another name of the depot is the same depot.
+    let accepted = wished(&server, &format!("https://cdn.example/{path}"));
+    assert!(accepted["version"].is_u64(), "{accepted}");
+}
+
+#[test]
 fn an_artifact_longer_than_the_operator_allows_is_refused_with_what_to_do() {
     let server = TestServer::start_with(&Wishes {
         upload_bytes_max: Some(8),

@@ -5,6 +5,7 @@ use refit_protocol::diff::SOFTWARE_URL;
 use refit_protocol::grant::GrantPolicy;
 use refit_protocol::job::Status;
 use refit_protocol::rejection::{Code, Rejection};
+use refit_protocol::software_source::Sources;
 use refit_protocol::software_url::{depot_digest, same, without_grant};
 use serde_json::{Map, Value};
 
@@ -41,6 +42,10 @@ pub(super) fn wish(
                     ));
                 }
                 *url = without_grant(url);
+                // Its host is never asked, since the URL is minted anew: any is right, an earlier name of the depot or
+                // a CDN. But it is kept and shown, so nothing hides in it: no other scheme, and no password.
+                let checked = Sources::open().check(url);
+                checked.map_err(|why| Rejection::new(Code::Malformed, why))?;
             } else {
                 let sources = &draft.context.policy.sources;
                 let checked = sources.check(url);

@@ -301,8 +301,13 @@ pub(crate) async fn set_software(
     patch.insert(SOFTWARE_URL.into(), url.into());
     let done = desired(&app, &caller, device, patch, wanted.grant, version, dry).await;
     done.map_err(|problem| match problem.kind {
-        // Of all that can be malformed in a wish, only the grant comes from the body as it is.
-        Kind::BadBody => Problem::of_field("grant", FieldCode::Malformed, problem.detail()),
+        // Of all that can be malformed in a wish, only these two come from the body; what is said of the URL names it.
+        Kind::BadBody => {
+            let detail = problem.detail();
+            let is_url = detail.contains(SOFTWARE_URL);
+            let field = if is_url { SOFTWARE_URL } else { "grant" };
+            Problem::of_field(field, FieldCode::Malformed, detail)
+        }
         _ => problem,
     })
 }
