@@ -192,6 +192,13 @@ impl Ca {
         self.validity
     }
 
+    /// Tells whether this is another issuer under the same name: who holds a certificate of which of the two could then
+    /// not be counted. The same key again, with new dates, is no other issuer.
+    pub fn is_namesake_of(&self, other: &Self) -> bool {
+        let key = |ca: &Self| parse(&ca.issuer_der).map(|c| c.public_key().raw.to_vec());
+        self.name() == other.name() && key(self).ok() != key(other).ok()
+    }
+
     /// Returns the SHA-256 of the issuer's name, as [`Peer::issuer`] has it.
     pub fn name(&self) -> Digest {
         let subject = parse(&self.issuer_der).map(|c| crate::thumbprint(c.subject().as_raw()));
@@ -224,6 +231,17 @@ pub fn top_of(chain: &str) -> Result<Digest, pem::Fault> {
     let chain = pem::certificates(chain)?;
     let top = chain.last().ok_or(pem::Fault::Empty)?;
     Ok(crate::thumbprint(top))
+}
+
+/// Refuses a root that devices cannot use, or not now: they would learn it, and then verify nobody by it.
+pub fn check_root(der: &[u8], now: Timestamp) -> Result<(), Fault> {
+    check_authority(der)?;
+    let validity = validity_of(der).ok_or(Fault::Certificate)?;
+    if validity.holds(now) {
+        Ok(())
+    } else {
+        Err(Fault::RootExpired)
+    }
 }
 
 fn check_authority(der: &[u8]) -> Result<(), Fault> {

@@ -322,6 +322,9 @@ fn an_operators_own_ca_is_changed_by_its_files() {
     let mut lamp = house.enrol("lamp-7");
     // Another issuer below the same root: devices know the root, and those of the first stay.
     house.ask("POST /api/v1/ca/switch", json!({}), 409);
+    // Another key under the same name: nobody could tell who is left.
+    put_ca(&own, &first, "Issuer 1");
+    house.ask("POST /api/v1/ca/switch", json!({"force": true}), 409);
     put_ca(&own, &first, "Issuer 2");
     house.ask("POST /api/v1/ca/switch", json!({}), 200);
     drop(house.connect(&lamp).unwrap());
@@ -408,4 +411,34 @@ fn ones_own_server_certificate_is_exchanged_under_open_connections() {
     }
     assert!(!shakes(&first.1), "new handshakes see the new one alone");
     holds(&mut open, 1);
+}
+
+#[test]
+fn a_root_that_devices_could_not_use_is_refused_and_a_wrong_one_is_withdrawn() {
+    let house = House::new();
+    let (key, mut params) = (KeyPair::generate().unwrap(), CertificateParams::default());
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_after = rcgen::date_time_ymd(2011, 1, 1);
+    let expired = params.self_signed(&key).unwrap().pem();
+    let refused = house.ask("POST /api/v1/ca/rotate", json!({"root": expired}), 422);
+    assert_eq!(refused["errors"][0]["pointer"], "/root", "{refused}");
+    // A root whose key is not here, learnt by mistake.
+    let wrong = own_root("Wrong").1;
+    house.ask("POST /api/v1/ca/rotate", json!({"root": wrong}), 200);
+    house.ask("POST /api/v1/ca/switch", json!({"force": true}), 409);
+    house.ask("POST /api/v1/ca/finish", json!({}), 409);
+    let back = house.ask("POST /api/v1/ca/finish", json!({"force": true}), 200);
+    assert_eq!(
+        (&back["stage"], &back["left"]),
+        (&json!("steady"), &json!(0))
+    );
+    assert_eq!(house.ca()["roots"], 1);
+    // One that was made here and withdrawn is not taken again: its key may be why.
+    let next = || fs::read_to_string(house.server.data().join("ca.next/root.pem")).unwrap();
+    house.ask("POST /api/v1/ca/rotate", json!({}), 200);
+    let withdrawn = next();
+    house.ask("POST /api/v1/ca/finish", json!({"force": true}), 200);
+    house.ask("POST /api/v1/ca/rotate", json!({}), 200);
+    assert_ne!(next(), withdrawn);
+    house.ask("POST /api/v1/ca/switch", json!({"force": true}), 200);
 }

@@ -45,6 +45,9 @@ pub enum Fault {
         "the issuer's certificate is not valid now; check the clock, or make a new issuer (`refit ca rotate`)"
     )]
     IssuerExpired,
+    /// A root has expired, or is not yet good.
+    #[error("the root is not valid now: devices could verify nobody by it; give one that is")]
+    RootExpired,
     /// A server needs a name.
     #[error("a server's certificate needs at least one name")]
     NoName,

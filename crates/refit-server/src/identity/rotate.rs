@@ -6,6 +6,7 @@
 use refit_access::audit::Entry;
 use refit_access::matrix::Operation;
 use refit_engine::author::Author;
+use refit_identity::ca::check_root;
 use refit_identity::{Bundle, pem};
 use refit_protocol::claim::ClaimId;
 use refit_protocol::device_id::DeviceId;
@@ -75,13 +76,13 @@ impl Office {
             ));
         }
         let root = match root {
-            Some(root) => Some(own_root(root, &trusted)?),
+            Some(root) => Some(own_root(root, &trusted, now)?),
             None if self.authority.home.is_own() => {
                 return Err(conflict(
                     "the fleet's CA is your own, so the next is yours too: give its root (`refit ca rotate --root FILE`)",
                 ));
             }
-            None => self.next_root(manner.dry, now)?,
+            None => self.next_root(&count, manner.dry, now)?,
         };
         // In a trial there may be no root yet.
         let learnt = match &root {
@@ -146,15 +147,17 @@ impl Office {
         })
     }
 
-    /// Ends the trust in all but the CA that signs. Refused while devices hold certificates of another.
+    /// Ends the trust in all but the CA that signs. Refused while devices hold certificates of another. By force before the
+    /// switch it is the way back: the root that was to be next is withdrawn, and nobody was signed by it.
     pub(crate) fn finish(&self, manner: &Manner, now: Timestamp) -> Result<Turned, Problem> {
         let _turn = self.authority.turn.lock();
         let (trusted, count) = (self.authority.trusted(), self.count(now)?);
         match count.history.stage(&trusted) {
             Stage::Moving => {}
+            Stage::Learning if manner.force => {}
             Stage::Learning => {
                 return Err(conflict(
-                    "the new CA does not sign yet: `refit ca switch` comes first",
+                    "the new CA does not sign yet: `refit ca switch` comes first; or withdraw its root, if it is the wrong one (force)",
                 ));
             }
             Stage::Steady => {
@@ -199,9 +202,24 @@ impl Office {
     }
 
     /// Makes the next CA, or finds the one that a rotation which was cut has made; `None`: in a trial there is none.
-    fn next_root(&self, dry: bool, now: Timestamp) -> Result<Option<String>, Problem> {
+    fn next_root(
+        &self,
+        count: &Count,
+        dry: bool,
+        now: Timestamp,
+    ) -> Result<Option<String>, Problem> {
         let home = &self.authority.home;
-        if home.load_next()?.is_none() && !dry {
+        if let Some(next) = home.load_next()? {
+            let root = next.ca.root_der();
+            // One that was withdrawn is not taken again, perhaps its key is why; and one that is too old is of no use.
+            let is_usable = !count.history.knew(root) && check_root(root, now).is_ok();
+            match (is_usable, dry) {
+                (true, _) => return Ok(Some(next.root)),
+                (false, true) => return Ok(None),
+                (false, false) => home.set_next_aside()?,
+            }
+        }
+        if !dry {
             home.make_next(now)?;
         }
         Ok(home.load_next()?.map(|next| next.root))
@@ -216,6 +234,11 @@ impl Office {
             if loaded.ca.issuer_der() == trusted.ca.issuer_der() {
                 return Err(conflict(
                     "the files of [ca] hold the issuer that signs already: put the new certificates and key there, then switch",
+                ));
+            }
+            if loaded.ca.is_namesake_of(&trusted.ca) {
+                return Err(conflict(
+                    "the new issuer has another key and the same name as the one that signs: certificates are counted by the name of their issuer, so nobody could tell who is left. Make it with another subject",
                 ));
             }
             return Ok(loaded);
@@ -283,12 +306,13 @@ impl Office {
 }
 
 /// Reads a root that the operator brings.
-fn own_root(text: &str, trusted: &Trusted) -> Result<String, Problem> {
+fn own_root(text: &str, trusted: &Trusted, now: Timestamp) -> Result<String, Problem> {
     let refused = |why: String| Problem::of_field("root", FieldCode::Malformed, why);
     let bundle = Bundle::read(1, text).map_err(|why| refused(format!("root: {why}")))?;
     let [root] = bundle.roots() else {
         return Err(refused("root is exactly one certificate".into()));
     };
+    check_root(root, now).map_err(|why| refused(format!("root: {why}")))?;
     if trusted.bundle.roots().contains(root) {
         return Err(conflict("devices trust this root already"));
     }

@@ -73,6 +73,13 @@ impl History {
         roots.find(|root| !has_signed(root))
     }
 
+    /// Tells whether devices were ever told to trust this root.
+    pub(crate) fn knew(&self, root: &[u8]) -> bool {
+        self.0
+            .iter()
+            .any(|(_, roots)| roots.iter().any(|one| one == root))
+    }
+
     /// Tells how far the change is.
     pub(crate) fn stage(&self, trusted: &Trusted) -> Stage {
         if self.next(&trusted.bundle).is_some() {

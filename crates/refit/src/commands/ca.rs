@@ -40,7 +40,7 @@ pub(crate) enum Command {
     },
     /// End the trust in the CA before; refused while devices hold certificates of it
     Finish {
-        /// Lock out devices that hold certificates of it
+        /// Lock out devices that hold certificates of it; before the switch: withdraw the new root
         #[arg(long)]
         force: bool,
         #[command(flatten)]

@@ -50,7 +50,8 @@ pub(crate) struct SwitchCa {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct FinishCa {
-    /// Whether devices that hold certificates of the CA before are locked out.
+    /// Whether devices that hold certificates of the CA before are locked out; before the switch, whether the root that was
+    /// to be next is withdrawn.
     #[serde(default)]
     force: bool,
 }
@@ -135,7 +136,8 @@ pub(crate) async fn switch(
     .await
 }
 
-/// Ends the trust in every CA but the one that signs. Refused (409) while devices hold certificates of another.
+/// Ends the trust in every CA but the one that signs. Refused (409) while devices hold certificates of another. By force
+/// before the switch it takes the rotation back.
 #[utoipa::path(post, operation_id = "finishCa", tag = "identity", path = "/api/v1/ca/finish", params(Dry),
     request_body = FinishCa, responses(
     (status = 200, body = CaTurned),

@@ -112,6 +112,14 @@ impl Home {
         self.next_folder().map_or(Ok(()), |next| create(&next, now))
     }
 
+    /// Puts away the CA that was to sign next: its root was withdrawn.
+    pub(crate) fn set_next_aside(&self) -> Result<(), Error> {
+        match self {
+            Self::Folder(data) => set_aside(data, &data.join(NEXT)),
+            Self::Own(_) => Ok(()),
+        }
+    }
+
     /// Puts the next CA in the place of the one that signed before.
     pub(crate) fn exchange(&self) -> Result<(), Error> {
         match self {
@@ -143,13 +151,18 @@ fn root_in(folder: &Path) -> Option<Vec<u8>> {
 fn exchange(data: &Path) -> Result<(), Error> {
     let (folder, next) = (data.join(FOLDER), data.join(NEXT));
     if folder.exists() {
-        let root = root_in(&folder).unwrap_or_default();
-        let name: String = thumbprint(&root).to_hex().chars().take(16).collect();
-        let former = data.join(format!("{FORMER}{name}"));
-        fs::rename(&folder, &former).map_err(Error::file("name", &former))?;
-        sync(data)?;
+        set_aside(data, &folder)?;
     }
     fs::rename(&next, &folder).map_err(Error::file("name", &folder))?;
+    sync(data)
+}
+
+/// Keeps a CA that is no longer of use where nobody takes it for one that is.
+fn set_aside(data: &Path, folder: &Path) -> Result<(), Error> {
+    let root = root_in(folder).unwrap_or_default();
+    let name: String = thumbprint(&root).to_hex().chars().take(16).collect();
+    let former = data.join(format!("{FORMER}{name}"));
+    fs::rename(folder, &former).map_err(Error::file("name", &former))?;
     sync(data)
 }
 
