@@ -214,10 +214,17 @@ async fn received(app: &App, expected: Expected, mut body: Body) -> Result<Intak
     let written = writer
         .await
         .map_err(|_| Problem::internal("an upload was abandoned"))?;
-    arrived?;
-    if let Err(intake::Error::Full(_) | intake::Error::Backend(_)) = &written {
+    let is_at_reserve = arrived
+        .as_ref()
+        .is_err_and(|why| why.kind == Kind::DiskFull);
+    let is_refused = matches!(
+        &written,
+        Err(intake::Error::Full(_) | intake::Error::Backend(_))
+    );
+    if is_at_reserve || is_refused {
         discard(&mut body).await;
     }
+    arrived?;
     written.map_err(of_intake)
 }
 
@@ -234,6 +241,7 @@ async fn passed_on(
     body: &mut Body,
     pieces: &mpsc::Sender<Piece>,
 ) -> Result<(), Problem> {
+    let mut lookout = room::Lookout::default();
     loop {
         let frame = tokio::select! {
             // The writer has given up, and says why.
@@ -266,6 +274,9 @@ async fn passed_on(
             app.counters
                 .received_bytes
                 .fetch_add(bytes.len() as u64, Relaxed);
+            if lookout.is_at_reserve(bytes.len(), || room::left(app)) {
+                return Err(Problem::full());
+            }
         }
         if pieces.send(piece).await.is_err() || is_end {
             return Ok(());
