@@ -8,6 +8,8 @@ mod ca;
 mod condition;
 pub(crate) mod connection;
 mod count;
+#[cfg_attr(not(test), expect(dead_code, reason = "no route is deprecated yet"))]
+mod deprecation;
 mod device_api;
 mod devices;
 mod door;
@@ -176,7 +178,15 @@ impl Limits {
                        Changes take `Idempotency-Key`: the same request under the same key within 24 hours, also after a \
                        restart of the server, is done once and answered the same, marked `Idempotency-Replayed: true`; 4,096 \
                        answers of a caller are kept, but none that says to try again (401, 403, 408, 429, 5xx). Changes take \
-                       `dryRun=true`: the answer is that of the change, and nothing is changed.",
+                       `dryRun=true`, but for signing in and out: the answer is that of the change, with `dryRun` in it, and nothing \
+                       is changed; what would be removed is answered 200, as it is or would be. Where an ID or a secret would be \
+                       made, the answer says `dry-run`.\n\n\
+                       Users have no `If-Match`: a change sets one of role, password and `disabled` outright, whatever they were, \
+                       and there is no version of a user. The verbs of an identity have none either: each names the standing that \
+                       is wanted, and to say it again changes nothing.\n\n\
+                       Every answer to a token or user says how often it may ask: `RateLimit-Policy` and `RateLimit` \
+                       (draft-ietf-httpapi-ratelimit-headers-10), and `Retry-After` with each 429. A route on its way out says so \
+                       with `Deprecation` (RFC 9745) and `Sunset` (RFC 8594).",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
         contact(),
     ),

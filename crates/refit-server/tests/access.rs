@@ -522,6 +522,14 @@ fn a_caller_that_asks_too_often_is_told_to_wait_and_others_are_not() {
         refused > 0 && answers.contains("retry-after: "),
         "{refused}"
     );
+    // Each answer says how many more there may be, and the refused ones that there are none.
+    let policy = "\r\nratelimit-policy: \"caller\";q=1000;w=5\r\n";
+    let all = answers.matches("HTTP/1.1 ").count();
+    assert_eq!(answers.matches(policy).count(), all);
+    let none = answers
+        .matches("\r\nratelimit: \"caller\";r=0;t=5\r\n")
+        .count();
+    assert!(none >= refused, "{none} of {refused}");
     assert!(answers.matches("HTTP/1.1 200").count() >= 1000);
     let metrics = ask_with("GET", &server.url("/metrics"), &[], ()).bytes;
     let line = format!("refit_http_shed_total{{why=\"caller\"}} {refused}\n");

@@ -18,6 +18,28 @@ fn errors(problem: &Value, place: &str) -> Vec<(String, String)> {
 }
 
 #[test]
+fn a_body_where_none_is_taken_is_refused() {
+    let server = TestServer::start();
+    ask(&server, "PATCH", "/api/v1/devices/d/desired", r#"{"a":1}"#).is(200);
+    for (method, path) in [
+        ("POST", "/api/v1/devices/d/hold"),
+        ("POST", "/api/v1/devices/d/revoke?dryRun=true"),
+        ("POST", "/api/v1/grant-keys"),
+        ("DELETE", "/api/v1/devices/d"),
+    ] {
+        let refused = ask(&server, method, path, r#"{"dryRun":true}"#);
+        let problem = refused.is_problem(400, "bad_body");
+        assert!(problem["detail"].as_str().unwrap().contains("no body"));
+    }
+    let shown = get(&server, "/api/v1/devices/d").is(200);
+    assert_eq!(
+        (&shown["held"], &shown["version"]),
+        (&Value::from(false), &Value::from(1))
+    );
+    ask(&server, "POST", "/api/v1/devices/d/hold", "").is(200);
+}
+
+#[test]
 fn a_field_is_named_by_a_pointer() {
     let server = TestServer::start();
     let software = "/api/v1/devices/lamp-7/software";

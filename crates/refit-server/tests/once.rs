@@ -32,6 +32,15 @@ const SOFTWARE: &str = "/api/v1/devices/lamp-7/software";
 const WISH: &str = r#"{"release":"firmware@2.0.0"}"#;
 
 #[test]
+fn a_key_that_is_none_is_refused_in_a_trial_too() {
+    let server = TestServer::start();
+    for path in ["/api/v1/grant-keys?dryRun=true", "/api/v1/grant-keys"] {
+        let refused = ask_once(&server, "a b", "POST", path, "");
+        refused.is_problem(400, "bad_request");
+    }
+}
+
+#[test]
 fn the_same_again_is_done_once_and_answered_the_same_also_after_a_restart() {
     let mut server = TestServer::start();
     add_release(&server, "2.0.0", b"new");

@@ -165,6 +165,8 @@ fn a_device_that_asks_too_often_is_told_to_wait() {
     let refused = asked.find(|answer| answer.status != 204).unwrap();
     refused.is_problem(429, "too_many");
     assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
+    assert_eq!(refused.header("ratelimit-policy"), "\"device\";q=60;w=30");
+    assert_eq!(refused.header("ratelimit"), "\"device\";r=0;t=30");
     // Others are not held up by it.
     assert_eq!(poll(&server, "lamp-8", None).status, 204);
 }

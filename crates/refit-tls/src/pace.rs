@@ -49,6 +49,13 @@ impl Bucket {
         self.parts.saturating_add(came) >= Self::full(self.pace)
     }
 
+    /// Returns how many tokens there were after the last take, and how long it is from then until it is full.
+    pub const fn left(&self) -> (u64, Duration) {
+        let missing = Self::full(self.pace).saturating_sub(self.parts);
+        let until_full = missing.div_ceil(self.pace.per_s.get() as u64);
+        (self.parts / PARTS, Duration::from_millis(until_full))
+    }
+
     /// Takes a token, or says how long it is until there is one.
     pub fn take(&mut self, now_ms: u64) -> Result<(), Duration> {
         let passed = now_ms.saturating_sub(self.filled_ms);
@@ -87,7 +94,9 @@ mod tests {
     #[test]
     fn a_burst_at_once_and_then_its_pace() {
         let mut bucket = Bucket::new(pace(10, 3), 5000);
+        assert_eq!(bucket.left(), (3, Duration::ZERO));
         assert!((0..3).all(|_| bucket.take(5000).is_ok()));
+        assert_eq!(bucket.left(), (0, Duration::from_millis(300)));
         assert_eq!(bucket.take(5000), Err(Duration::from_millis(100)));
         assert_eq!(bucket.take(5099), Err(Duration::from_millis(1)));
         assert_eq!(bucket.take(5100), Ok(()));

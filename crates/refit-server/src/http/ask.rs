@@ -107,6 +107,19 @@ pub(crate) struct IfMatch {
     if_match: Option<String>,
 }
 
+/// A precondition that is demanded.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(
+    dead_code,
+    reason = "it describes what `if_match` reads, and `demanded` asks for"
+)]
+pub(crate) struct IfMatchDemanded {
+    /// The version that the record must have: its ETag, or `*` for any.
+    #[param(rename = "If-Match", pattern = "^(\"?[0-9]{1,16}\"?|\\*)$")]
+    if_match: String,
+}
+
 /// Whether a change is only to be tried.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

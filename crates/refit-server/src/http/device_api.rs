@@ -283,8 +283,13 @@ async fn from_store(
 /// Tells which device asks, if it may ask now.
 fn who(app: &App, origin: &Origin, headers: &HeaderMap) -> Result<DeviceId, Problem> {
     let device = named(app, origin, headers)?;
-    let turn = app.limits.paces.take(&device);
-    turn.map_err(|wait| too_often(app, wait))?;
+    let (turn, standing) = app.limits.paces.told(&device);
+    turn.map_err(|wait| {
+        let said = standing.headers("device").into_iter();
+        said.fold(too_often(app, wait), |problem, (name, value)| {
+            problem.header(name, &value)
+        })
+    })?;
     Ok(device)
 }
 

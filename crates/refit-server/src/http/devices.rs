@@ -23,7 +23,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::ask::{self, DevicePath, Dry, GrantOf, IfMatch, Page, Query};
+use super::ask::{self, DevicePath, Dry, GrantOf, IfMatch, IfMatchDemanded, Page, Query};
 use super::count::{Asked, COUNTED_MAX, Count};
 use super::enrolment::at_work;
 use super::error::{FieldCode, Kind, Problem};
@@ -168,7 +168,7 @@ async fn shown(app: &App, device: DeviceId) -> Result<Response, Problem> {
 /// The body is a merge patch (RFC 7396) of the desired state. Writing `softwareURL` opens a job, also if it is the same
 /// as before; `null` takes it back. `If-Match` is demanded: whoever has not read the record says so with `*`.
 #[utoipa::path(patch, operation_id = "desire", tag = "devices", path = "/api/v1/devices/{id}/desired", params(
-    DevicePath, GrantOf, IfMatch,
+    DevicePath, GrantOf, IfMatchDemanded,
 ), request_body(content = Object, content_type = "application/merge-patch+json"), responses(
     (status = 200, body = Device),
     (status = 204, description = "done, and the caller may not read devices"),
@@ -349,7 +349,7 @@ async fn url_of(app: &App, caller: &Caller, text: &str) -> Result<String, Proble
 macro_rules! operations {
     ($($(#[$doc:meta])* $name:ident, $id:literal, $path:literal, $input:expr;)*) => {$(
         $(#[$doc])*
-        #[utoipa::path(post, operation_id = $id, tag = "devices", path = $path, params(DevicePath, Dry, IfMatch), responses(
+        #[utoipa::path(post, operation_id = $id, tag = "devices", path = $path, params(DevicePath, Dry, IfMatchDemanded), responses(
             (status = 200, body = Device),
             (status = 204, description = "done, and the caller may not read devices"),
             (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
@@ -401,7 +401,7 @@ async fn operated(
 /// Its history stays. Should the ID come back, its record goes on above the old version, and old job IDs mean nothing.
 /// A device with an identity needs an operator's leave to enrol anew. `If-Match` is demanded.
 #[utoipa::path(delete, operation_id = "removeDevice", tag = "devices", path = "/api/v1/devices/{id}", params(
-    DevicePath, Dry, IfMatch,
+    DevicePath, Dry, IfMatchDemanded,
 ), responses(
     (status = 204),
     (status = 200, body = Device, description = "it would be removed, and this be left of its record; nothing was"),

@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, Version, header};
 use axum::middleware::{Next, from_fn};
+use hyper::body::Body as _;
 use refit_access::matrix::{Operation, Target};
 use refit_protocol::device_id::DeviceId;
 use serde_json::Value;
@@ -18,7 +19,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::error::{Kind, Problem};
-use super::{App, origin};
+use super::{App, ask, origin};
 use crate::access::{Credential, Pass};
 use crate::caller::Caller;
 use crate::counters::Shed;
@@ -57,9 +58,11 @@ pub(super) fn open(
     (schemas, mut paths, router): UtoipaMethodRouter<Arc<App>>,
 ) -> UtoipaMethodRouter<Arc<App>> {
     let mut known = Vec::new();
+    let mut takes_body = false;
     for item in paths.paths.values_mut() {
         for operation in described(item).into_iter().flatten() {
             known.extend(query::described(operation));
+            takes_body |= operation.request_body.is_some();
             describe(operation, any);
         }
     }
@@ -68,13 +71,36 @@ pub(super) fn open(
         let known = Arc::clone(&known);
         async move {
             query::check(&known, request.uri())?;
+            let request = if takes_body {
+                request
+            } else {
+                without_body(request).await?
+            };
             Ok::<_, Problem>(next.run(request).await)
         }
     };
     (schemas, paths, router.route_layer(from_fn(check)))
 }
 
-fn described(item: &mut PathItem) -> [Option<&mut Described>; 5] {
+/// Refuses a body of a change that takes none: whoever sends one means something by it.
+async fn without_body(request: Request) -> Result<Request, Problem> {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    if is_read || request.body().is_end_stream() {
+        return Ok(request);
+    }
+    let (parts, body) = request.into_parts();
+    match ask::bytes_up_to(body, 0).await {
+        Ok(_) => Ok(Request::from_parts(parts, Body::empty())),
+        Err(problem) if problem.kind == Kind::TooLarge => {
+            let detail =
+                "this takes no body: send none; what can be asked for is in its path and query";
+            Err(Problem::new(Kind::BadBody, detail))
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+pub(super) fn described(item: &mut PathItem) -> [Option<&mut Described>; 5] {
     [
         item.get.as_mut(),
         item.put.as_mut(),
@@ -149,9 +175,28 @@ pub(super) async fn admit(
     let is_open = path == DESCRIPTION || (path == SESSION && request.method() == Method::POST);
     if path.starts_with("/api") && !is_open {
         let (pass, credential) = known(&app, &request)?;
+        let (turn, standing) = app.limits.callers.told(&pass.who.key());
+        let headers = standing.headers("caller");
+        if let Err(wait) = turn {
+            app.counters.shed(Shed::Caller);
+            let detail = "this token or user asks too often: wait as Retry-After says";
+            let problem = Problem::new(Kind::TooMany, detail).later(wait.as_secs() as u32 + 1);
+            let said = headers.into_iter();
+            return Err(said.fold(problem, |problem, (name, value)| {
+                problem.header(name, &value)
+            }));
+        }
+        app.access.note_use(&pass);
         let source = origin::from_where(&app, request.extensions(), request.headers());
         let caller = Caller::of(&pass, credential, source, request.extensions());
         request.extensions_mut().insert(caller);
+        let mut response = next.run(request).await;
+        for (name, value) in headers {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        return Ok(response);
     }
     Ok(next.run(request).await)
 }
@@ -182,12 +227,6 @@ fn known(app: &App, request: &Request) -> Result<(Arc<Pass>, Credential), Proble
         let detail = "a change by a session must come from a page of this server, and say so with Origin; a program uses a token";
         return Err(Problem::new(Kind::Forbidden, detail));
     }
-    app.limits.callers.take(&pass.who.key()).map_err(|wait| {
-        app.counters.shed(Shed::Caller);
-        let detail = "this token or user asks too often: wait as Retry-After says";
-        Problem::new(Kind::TooMany, detail).later(wait.as_secs() as u32 + 1)
-    })?;
-    app.access.note_use(&pass);
     Ok((pass, credential))
 }
 

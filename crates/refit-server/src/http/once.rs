@@ -87,6 +87,10 @@ pub(super) async fn once(
         return Ok(next.run(request).await);
     };
     let key = key(given)?;
+    // A trial changes nothing, so nothing of it is kept.
+    if ask::is_dry(request.uri()) {
+        return Ok(next.run(request).await);
+    }
     let Some(caller) = request.extensions().get::<Caller>() else {
         // Who signs in is nobody yet, and gets another session each time.
         return Ok(next.run(request).await);
@@ -108,7 +112,7 @@ fn is_change(request: &Request) -> bool {
         *request.method(),
         Method::POST | Method::PUT | Method::PATCH | Method::DELETE
     );
-    is_change && request.uri().path().starts_with("/api/") && !ask::is_dry(request.uri())
+    is_change && request.uri().path().starts_with("/api/")
 }
 
 async fn answered(

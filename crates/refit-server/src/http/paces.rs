@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use axum::http::HeaderName;
 use parking_lot::Mutex;
 use refit_mqtt::quota::{RESERVE, Share};
 use refit_protocol::device_id::DeviceId;
@@ -22,6 +23,9 @@ pub(super) const CALLER: Pace = Pace {
     per_s: NonZeroU32::new(200).unwrap(),
     burst: NonZeroU32::new(1000).unwrap(),
 };
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// How many are remembered; when there are more, those that have rested are forgotten, else all.
 const REMEMBERED_MAX: usize = 100_000;
@@ -79,6 +83,11 @@ impl<K: Clone + Eq + Hash> Paces<K> {
 
     /// Lets one ask, or says how long it must wait.
     pub(crate) fn take(&self, who: &K) -> Result<(), Duration> {
+        self.told(who).0
+    }
+
+    /// The same, and how it stands then.
+    pub(crate) fn told(&self, who: &K) -> (Result<(), Duration>, Standing) {
         let now = self.started.elapsed().as_millis() as u64;
         let mut buckets = self.buckets.lock();
         if buckets.len() >= REMEMBERED_MAX && !buckets.contains_key(who) {
@@ -90,6 +99,51 @@ impl<K: Clone + Eq + Hash> Paces<K> {
         let bucket = buckets
             .entry(who.clone())
             .or_insert_with(|| Bucket::new(self.pace, now));
-        bucket.take(now)
+        let taken = bucket.take(now);
+        let (left, until_full) = bucket.left();
+        let standing = Standing {
+            pace: self.pace,
+            left,
+            until_full,
+        };
+        (taken, standing)
+    }
+}
+
+/// How often somebody may still ask.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    pace: Pace,
+    left: u64,
+    until_full: Duration,
+}
+
+impl Standing {
+    /// Writes `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10): of a bucket, the quota is what
+    /// it holds, the window the time in which it fills, and the reset when it is full again.
+    pub(super) fn headers(&self, policy: &str) -> [(HeaderName, String); 2] {
+        let Pace { per_s, burst } = self.pace;
+        let window = burst.get().div_ceil(per_s.get());
+        let reset = self.until_full.as_millis().div_ceil(1000);
+        let left = self.left;
+        [
+            (POLICY, format!("\"{policy}\";q={burst};w={window}")),
+            (LIMIT, format!("\"{policy}\";r={left};t={reset}")),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_headers_tell_what_is_left_and_when_all_of_it_is_there_again() {
+        let paces = Paces::new(CALLER);
+        let (taken, standing) = paces.told(&"ada");
+        assert_eq!(taken, Ok(()));
+        let [policy, limit] = standing.headers("caller");
+        assert_eq!(policy, (POLICY, "\"caller\";q=1000;w=5".into()));
+        assert_eq!(limit, (LIMIT, "\"caller\";r=999;t=1".into()));
     }
 }
