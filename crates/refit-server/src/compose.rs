@@ -67,6 +67,7 @@ impl Server {
     pub async fn start(mut config: Config) -> Result<Self, StartError> {
         config.policy.certificates = !config.dev;
         let (data, kept) = kept::open(&config.data, config.privacy.clone()).await?;
+        kept::refuse_openly(&*kept.store, &data, config.dev)?;
         let depot = depot::open(&data, config.depot.clone()).await?;
         let (listener, at) = doors::listen(config.http).await?;
         let (scheme, names) = match config.dev {

@@ -105,6 +105,11 @@ fn removing_a_device_revokes_what_it_has() {
         r#"{"on":true}"#,
     )
     .is(200);
+    let wish = r#"{"softwareURL":"https://h/x"}"#;
+    ask(&server, "PATCH", "/api/v1/devices/d/desired", wish).is(200);
+    ask(&server, "POST", "/api/v1/devices/d/retire", "").is(200);
+    let why = get(&server, "/api/v1/devices/d").is(200);
+    assert_eq!(why["why"][0]["rule"], "retired", "{why}");
     ask(&server, "DELETE", "/api/v1/devices/d", "").is(204);
     assert_eq!(
         get(&server, "/api/v1/devices/d/identity").is(200)["standing"],

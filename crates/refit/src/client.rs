@@ -281,9 +281,14 @@ impl Client {
             ureq::Error::Io(error) => error,
             error => error,
         };
-        Failure::new(Kind::Error, format!("{server} cannot be reached"))
-            .because(error)
-            .next("is it running? start it with `refit serve --dev`, or name another with --server")
+        let failure = Failure::new(Kind::Error, format!("{server} cannot be reached"));
+        let stranger = std::iter::successors(Some(error), |error| error.source())
+            .any(|error| error.to_string().contains("peer certificate"));
+        failure.because(error).next(if stranger {
+            "name what its certificate leads to with --ca or REFIT_CA: a server keeps it in ca/root.pem of its data directory"
+        } else {
+            "is it running? start it with `refit serve`, or name another with --server"
+        })
     }
 
     fn refused(&self, response: Response<Body>) -> Failure {

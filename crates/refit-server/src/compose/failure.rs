@@ -29,6 +29,11 @@ pub enum StartError {
         /// Its permissions.
         mode: u32,
     },
+    /// It is `--dev` on what was served privately.
+    #[error(
+        "{} is of a fleet that was served without --dev: with it any program on this machine could speak as one of them. Start without --dev, or choose another directory with --data", .0.display()
+    )]
+    Certified(PathBuf),
     /// An address cannot be listened on.
     #[error(
         "failed to serve {what} on {at}: stop what else uses it, or choose another with --{flag} (port 0 takes a free one)"

@@ -72,6 +72,20 @@ impl Kept {
     }
 }
 
+/// Where the store says that its devices have certificates, because it was served without `--dev`.
+const PRIVATE: &str = "served-privately";
+
+/// Refuses `--dev` on what was served without it: anybody on this machine could speak as a device that has a certificate,
+/// and one that was revoked would be let in.
+pub(super) fn refuse_openly(store: &dyn Store, data: &Path, dev: bool) -> Result<(), StartError> {
+    let is_private = store.reader()?.meta(PRIVATE)?.is_some();
+    match (is_private, dev) {
+        (true, true) => Err(StartError::Certified(data.to_owned())),
+        (false, false) => Ok(store.put_meta(PRIVATE, "true")?),
+        (true, false) | (false, true) => Ok(()),
+    }
+}
+
 /// Makes the data directory for its owner alone. One that others can look into is not refused, but each secret in it
 /// has a mode of its own.
 fn make_data(path: &Path) -> Result<(), StartError> {

@@ -142,12 +142,14 @@ async fn shown(app: &App, device: DeviceId) -> Result<Response, Problem> {
             return Ok(None);
         };
         let last_job = reader.jobs_of(&id, None, 1)?.pop().map(|row| row.entry);
+        let standing = reader.identity(&id)?.map(|row| row.standing);
         let presence = fleet.presence(vec![id]).pop().unwrap_or(Presence::Away);
         Ok(Some((
             stored,
             Beside {
                 presence,
                 last_job,
+                standing,
                 now: wall::now(),
             },
         )))

@@ -43,10 +43,11 @@ pub(super) async fn pretend(
     let read = app.readers.read(move |reader| {
         let stored = reader.load(&id)?;
         let last_job = reader.jobs_of(&id, None, 1)?.pop().map(|row| row.entry);
+        let standing = reader.identity(&id)?.map(|row| row.standing);
         let presence = fleet.presence(vec![id]).pop().unwrap_or(Presence::Away);
-        Ok((stored, last_job, presence))
+        Ok((stored, last_job, standing, presence))
     });
-    let (stored, last_job, presence) = read.await?;
+    let (stored, last_job, standing, presence) = read.await?;
     let now = wall::now();
     let mut stored = match stored {
         // One that was removed is as unknown as one that never was, but for its version.
@@ -88,6 +89,7 @@ pub(super) async fn pretend(
     let beside = Beside {
         presence,
         last_job: open.or_else(|| decision.jobs.pop()).or(last_job),
+        standing,
         now,
     };
     let mut shown = Device::of(device.as_str(), &stored, beside, &app.releases);

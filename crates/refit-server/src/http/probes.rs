@@ -68,7 +68,7 @@ pub(crate) async fn metrics(
 ) -> Result<Response, Problem> {
     if !app.dev {
         let caller = gate::with_token(&app, &headers).ok_or_else(|| {
-            let detail = "send `Authorization: Bearer` with the token of a viewer: `refit token new --role viewer` makes one";
+            let detail = "send `Authorization: Bearer` with the token of a viewer: `refit token new --name metrics --role viewer` makes one";
             Problem::new(Kind::Unauthenticated, detail).header(header::WWW_AUTHENTICATE, "Bearer")
         })?;
         let may = caller.rights.may(Operation::ServerRead, None);

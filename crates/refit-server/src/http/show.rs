@@ -10,6 +10,7 @@ use refit_protocol::time::Timestamp;
 use refit_replica::delta::software_differs;
 use refit_replica::record::JobEntry;
 use refit_replica::why::{self, why};
+use refit_store::identity::Standing;
 use refit_store::reader::DeviceRow;
 use refit_store::store::Stored;
 use serde::Serialize;
@@ -173,6 +174,31 @@ pub(crate) struct Blocker {
 }
 
 impl Blocker {
+    /// Nothing is sent to a device that may not connect.
+    fn barred(standing: Standing, now: Timestamp) -> Option<Self> {
+        let (rule, sentence) = match standing {
+            Standing::Revoked => (
+                "revoked",
+                "its certificates were revoked, so it cannot connect: `refit device re-enrol` lets it in with a new key",
+            ),
+            Standing::Retired => (
+                "retired",
+                "it was taken out of service: `refit device re-enrol` brings it back",
+            ),
+            Standing::Cloned => (
+                "cloned",
+                "one of its certificates was renewed to two keys, so both are held: find the right device, then `refit device re-enrol`",
+            ),
+            Standing::Registered | Standing::Enrolled => return None,
+        };
+        Some(Self {
+            rule,
+            sentence: sentence.into(),
+            source: "server",
+            as_of: now.rfc3339(),
+        })
+    }
+
     fn of(blocker: why::Blocker, presence: Presence, now: Timestamp) -> Self {
         // The rule is the same; only the connection tells a device that is off from one that does not listen.
         let sentence = match (blocker.rule, presence) {
@@ -212,6 +238,8 @@ impl Blocker {
 pub(crate) struct Beside {
     pub(crate) presence: Presence,
     pub(crate) last_job: Option<JobEntry>,
+    /// Where its identity stands; `None`: it has none, as with `--dev`.
+    pub(crate) standing: Option<Standing>,
     pub(crate) now: Timestamp,
 }
 
@@ -241,8 +269,12 @@ impl Device {
                 .map(|job| Job::of(id, job.entry(), releases)),
             last_job: beside.last_job.map(|entry| Job::of(id, entry, releases)),
             seen_at: stored.seen.map(Timestamp::rfc3339),
-            why: blockers
-                .map(|blocker| Blocker::of(blocker, beside.presence, beside.now))
+            why: beside
+                .standing
+                .filter(|_| software_differs(record))
+                .and_then(|standing| Blocker::barred(standing, beside.now))
+                .into_iter()
+                .chain(blockers.map(|blocker| Blocker::of(blocker, beside.presence, beside.now)))
                 .collect(),
             dry_run: None,
         }

@@ -53,6 +53,11 @@ impl Counted {
         *last = Some((now, Arc::clone(&counts)));
         Ok(counts)
     }
+
+    /// Has the next who asks count anew: what was counted is not so any more.
+    pub(crate) async fn forget(&self) {
+        *self.0.lock().await = None;
+    }
 }
 
 #[cfg(test)]
@@ -73,5 +78,7 @@ mod tests {
         assert_eq!(at(0).await.unwrap().at, Timestamp(0));
         assert_eq!(at(59).await.unwrap().at, Timestamp(0));
         assert_eq!(at(60).await.unwrap().at, Timestamp(60_000));
+        counted.forget().await;
+        assert_eq!(at(61).await.unwrap().at, Timestamp(61_000));
     }
 }

@@ -153,6 +153,7 @@ fn shown(ca: &Value) -> String {
             ("left to renew", text(ca, "leftToRenew")),
             ("devices behind", text(ca, "behind")),
             ("lack the root", text(ca, "lacking")),
+            ("counted", time(ca, "countedAt")),
         ],
     )
 }

@@ -109,11 +109,9 @@ fn section(page: &mut String, above: &str, command: &Command) {
     }
     let _ = writeln!(page, "\n## `{path}`\n");
     let about = command.get_long_about().or_else(|| command.get_about());
-    let _ = writeln!(
-        page,
-        "{}.",
-        about.map(ToString::to_string).unwrap_or_default()
-    );
+    let about = about.map(ToString::to_string).unwrap_or_default();
+    // The derivation takes the full stop from a line, and leaves those of paragraphs.
+    let _ = writeln!(page, "{}.", about.trim_end_matches('.'));
     if command.has_subcommands() {
         for sub in command.get_subcommands() {
             section(page, &path, sub);

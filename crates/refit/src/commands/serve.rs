@@ -172,6 +172,7 @@ async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
 fn not_started(error: StartError) -> Failure {
     let kind = match &error {
         StartError::Exposed { .. }
+        | StartError::Certified(_)
         | StartError::Secret(_)
         | StartError::Authority(_)
         | StartError::Privacy(_)
