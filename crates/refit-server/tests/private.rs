@@ -360,3 +360,19 @@ fn metrics_are_shown_to_whoever_may_see_the_server_alone() {
     // Probes stay open: a load balancer has no token.
     assert!(sent(&server, &config, "GET /readyz", "", "").starts_with("HTTP/1.1 200"));
 }
+
+#[test]
+fn what_was_served_privately_is_not_served_openly() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let private = Wishes {
+        is_secure: true,
+        ..Wishes::default()
+    };
+    drop(TestServer::start_on(&data, &private).unwrap());
+    let refused = TestServer::start_on(&data, &Wishes::default())
+        .err()
+        .unwrap();
+    assert!(refused.to_string().contains("without --dev"), "{refused}");
+    drop(TestServer::start_on(&data, &private).unwrap());
+}

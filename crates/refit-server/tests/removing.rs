@@ -105,15 +105,26 @@ fn removing_a_device_revokes_what_it_has() {
         r#"{"on":true}"#,
     )
     .is(200);
-    let wish = r#"{"softwareURL":"https://h/x"}"#;
-    ask(&server, "PATCH", "/api/v1/devices/d/desired", wish).is(200);
-    ask(&server, "POST", "/api/v1/devices/d/retire", "").is(200);
-    let why = get(&server, "/api/v1/devices/d").is(200);
-    assert_eq!(why["why"][0]["rule"], "retired", "{why}");
     ask(&server, "DELETE", "/api/v1/devices/d", "").is(204);
     assert_eq!(
         get(&server, "/api/v1/devices/d/identity").is(200)["standing"],
         "revoked"
     );
     enrol(&server, &body).is_problem(403, "device_barred");
+}
+
+#[test]
+fn a_device_that_may_not_connect_is_not_said_to_be_away() {
+    let server = TestServer::start();
+    let made = claim(&server, json!({"devices": 9}));
+    let key = KeyPair::generate().unwrap();
+    let body = json!({"token": made["token"], "id": "d", "csr": csr(&key, None)});
+    enrol(&server, &body).is(201);
+    let wish = r#"{"softwareURL":"https://h/x"}"#;
+    ask(&server, "PATCH", "/api/v1/devices/d/desired", wish).is(200);
+    for (act, rule) in [("revoke", "revoked"), ("retire", "retired")] {
+        ask(&server, "POST", &format!("/api/v1/devices/d/{act}"), "").is(200);
+        let shown = get(&server, "/api/v1/devices/d").is(200);
+        assert_eq!(shown["why"][0]["rule"], rule, "{shown}");
+    }
 }

@@ -173,7 +173,7 @@ async fn turn(
     manner: Manner,
     step: impl FnOnce(&Office, bool, &Manner, Timestamp) -> Result<Turned, Problem> + Send + 'static,
 ) -> Result<Json<CaTurned>, Problem> {
-    let counted = Arc::clone(&app);
+    let (office, dry) = (Arc::clone(&app.office), manner.dry);
     let done = tokio::task::spawn_blocking(move || {
         // What is shown is the operator's own where it is not made here: then the tokens' pin stays.
         let privacy = app.privacy.as_ref();
@@ -203,6 +203,8 @@ async fn turn(
     let done = done
         .await
         .map_err(|_| Problem::internal("a change of the CA was abandoned"))?;
-    counted.office.counted.forget().await;
+    if done.is_ok() && !dry {
+        office.counted.forget().await;
+    }
     done
 }
