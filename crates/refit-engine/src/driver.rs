@@ -1,6 +1,7 @@
 //! The engine's thread: the only clock, the only randomness, and no decision.
 
 mod clock;
+mod indexing;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,15 +10,18 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use hashbrown::{DefaultHashBuilder, HashMap};
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::time::Now;
 use refit_store::reader::{Reader, Wanted};
-use refit_store::store::{Failure, Store};
+use refit_store::store::{Failure, Outcome, Store};
 use tokio::sync::watch;
 
 use self::clock::{Clock, seeded};
 use crate::events::{EventKind, Feed};
 use crate::fleet::Fleet;
+use crate::indexing::note::Note;
+use crate::indexing::{Change, Indexing, News};
 use crate::jump::jump;
 use crate::output::{Output, with_sources};
 use crate::releases::Releases;
@@ -63,6 +67,7 @@ pub struct Engine {
     figures: Arc<Figures>,
     stopped: watch::Receiver<Option<String>>,
     thread: Option<JoinHandle<()>>,
+    indexer: Option<JoinHandle<()>>,
 }
 
 /// What the thread receives.
@@ -75,16 +80,19 @@ pub(crate) enum Mail {
 }
 
 impl Engine {
-    /// Starts the thread. Jobs that were running go on where the record says they were.
+    /// Builds the index and starts the threads. Jobs that were running go on where the record says they were.
     pub fn start(parts: Parts) -> Result<Self, Failure> {
         let mut reader = parts.store.reader()?;
         let known = reader.counts()?.devices;
         let running = reader.running()?;
+        let (indexing, indexer) =
+            indexing::start(parts.store.reader()?, Arc::clone(&parts.releases))?;
         let (mail, received) = unbounded();
         let (watchers, feed) = (Arc::new(Watchers::default()), Feed::new());
         let figures = Arc::new(Figures::default());
         let (stop, stopped) = watch::channel(None);
-        let fleet = Fleet::new(mail.clone(), Arc::clone(&watchers), Arc::clone(&feed));
+        let (shown, told) = (Arc::clone(&watchers), Arc::clone(&feed));
+        let fleet = Fleet::new(mail.clone(), shown, told, indexing.clone());
         for device in running {
             drop(mail.send(Mail::Happening(Happening::Resume { device })));
         }
@@ -110,6 +118,10 @@ impl Engine {
             stop,
             to_load: Vec::new(),
             settling: Vec::new(),
+            indexing,
+            noted: HashMap::new(),
+            round: Vec::new(),
+            hasher: DefaultHashBuilder::default(),
         };
         let thread = std::thread::Builder::new()
             .name("refit-engine".into())
@@ -121,6 +133,7 @@ impl Engine {
             figures,
             stopped,
             thread: Some(thread),
+            indexer: Some(indexer),
         })
     }
 
@@ -149,6 +162,10 @@ impl Engine {
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
+        self.fleet.indexing().tell(News::Stop);
+        if let Some(indexer) = self.indexer.take() {
+            drop(indexer.join());
+        }
     }
 }
 
@@ -172,6 +189,12 @@ struct Driver {
     to_load: Vec<Wanted>,
     /// Who waits until so many operations have come back.
     settling: Vec<(u64, Sender<()>)>,
+    indexing: Indexing,
+    /// What the index is to be told of the commits under way, by their tickets.
+    noted: HashMap<u64, Vec<Note>>,
+    /// What it is to be told at the end of this round.
+    round: Vec<Change>,
+    hasher: DefaultHashBuilder,
 }
 
 impl Driver {
@@ -212,6 +235,10 @@ impl Driver {
         }
         self.with_world(out, |shard, _, out| shard.flush(out));
         self.perform(out)?;
+        if !self.round.is_empty() {
+            self.indexing
+                .tell(News::Round(std::mem::take(&mut self.round)));
+        }
         let settled = self.shard.settled();
         for (_, answer) in self.settling.extract_if(.., |(until, _)| *until <= settled) {
             // Whoever asked may have gone.
@@ -262,7 +289,7 @@ impl Driver {
             Mail::Happening(happening) => {
                 self.now = self.clock.now();
                 self.figures.happenings.fetch_add(1, Ordering::Relaxed);
-                self.with_world(out, |shard, world, out| shard.handle(happening, world, out));
+                self.handle(happening, out);
                 // What can be answered without waiting is answered at once.
                 self.perform(out)?;
             }
@@ -279,6 +306,34 @@ impl Driver {
             Mail::Stop => return Ok(true),
         }
         Ok(false)
+    }
+
+    /// Lets the shard handle it, and notes what the index is to know of it.
+    fn handle(&mut self, happening: Happening<Arc<Seat>>, out: &mut VecDeque<Output<Arc<Seat>>>) {
+        let mut came_or_went = None;
+        match &happening {
+            Happening::Attach { device, .. } | Happening::Detach { device, .. } => {
+                came_or_went = Some((device.clone(), self.shard.peer(device).is_some()));
+            }
+            Happening::Committed { ticket, result } => self.durable(*ticket, result.as_deref()),
+            _ => {}
+        }
+        self.with_world(out, |shard, world, out| shard.handle(happening, world, out));
+        if let Some((device, before)) = came_or_went {
+            let online = self.shard.peer(&device).is_some();
+            if online != before {
+                self.round.push(Change::Online(device, online));
+            }
+        }
+    }
+
+    fn durable(&mut self, ticket: u64, result: Result<&[Outcome], &Broken>) {
+        let notes = self.noted.remove(&ticket).unwrap_or_default();
+        for (note, outcome) in notes.into_iter().zip(result.unwrap_or_default()) {
+            if let Outcome::Applied(guard) = outcome {
+                self.round.push(Change::Committed(guard.key, note));
+            }
+        }
     }
 
     fn with_world(
@@ -343,7 +398,11 @@ impl Driver {
         }
     }
 
-    fn commit(&self, ticket: u64, operations: Vec<refit_store::store::Operation>) {
+    fn commit(&mut self, ticket: u64, operations: Vec<refit_store::store::Operation>) {
+        let notes = operations
+            .iter()
+            .map(|operation| Note::of(operation, &self.hasher));
+        self.noted.insert(ticket, notes.collect());
         self.figures
             .operations
             .fetch_add(operations.len() as u64, Ordering::Relaxed);

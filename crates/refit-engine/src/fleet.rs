@@ -15,6 +15,7 @@ use refit_replica::speaker::Speaker;
 
 use crate::driver::Mail;
 use crate::events::Feed;
+use crate::indexing::Indexing;
 use crate::seat::{Seat, Wants};
 use crate::shard::{From, Happening, Presence, What};
 use crate::watchers::{Scope, Watchers};
@@ -25,6 +26,7 @@ pub struct Fleet {
     mail: Sender<Mail>,
     watchers: Arc<Watchers>,
     feed: Arc<Feed>,
+    indexing: Indexing,
     hash: Arc<RandomState>,
 }
 
@@ -38,11 +40,17 @@ pub enum Submitted {
 }
 
 impl Fleet {
-    pub(crate) fn new(mail: Sender<Mail>, watchers: Arc<Watchers>, feed: Arc<Feed>) -> Self {
+    pub(crate) fn new(
+        mail: Sender<Mail>,
+        watchers: Arc<Watchers>,
+        feed: Arc<Feed>,
+        indexing: Indexing,
+    ) -> Self {
         Self {
             mail,
             watchers,
             feed,
+            indexing,
             hash: Arc::new(RandomState::new()),
         }
     }
@@ -153,6 +161,11 @@ impl Fleet {
     /// this ends one connection, not the next.
     pub fn expel(&self, device: &DeviceId) {
         drop(self.mail.send(Mail::Expel(device.clone())));
+    }
+
+    /// Returns the index of all devices.
+    pub const fn indexing(&self) -> &Indexing {
+        &self.indexing
     }
 
     /// Returns the feed of events.

@@ -10,7 +10,7 @@
 //!
 //! *Start reading at* [`shard::Shard`], which is without I/O and runs in the simulator as it is: `shard/presence.rs` says
 //! who is there, `shard/outcome.rs` what follows when the store came back. `work.rs` is one device's way through it,
-//! `commit.rs` the grouping, `driver.rs` the thread, `send.rs` the bytes.
+//! `commit.rs` the grouping, `driver.rs` the thread, `send.rs` the bytes; `indexing.rs` keeps the index of the whole fleet.
 //!
 //! *Keeps* (design §9): 1, acknowledged is durable; 2, a device is sent only its own newest job.
 
@@ -19,6 +19,7 @@ mod commit;
 pub mod driver;
 pub mod events;
 pub mod fleet;
+pub mod indexing;
 mod jump;
 pub mod output;
 pub mod releases;

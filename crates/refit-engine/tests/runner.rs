@@ -8,4 +8,5 @@
 mod audit;
 mod bench;
 mod durability;
+mod indexing;
 mod telling;

@@ -13,6 +13,8 @@ pub enum Change<'a> {
     Software(Option<&'a str>, Option<&'a str>),
     /// Whether it can be reached.
     Online(bool),
+    /// Whether it reports other software than is desired of it, or none.
+    Drifting(bool),
     /// When it was last heard.
     Seen(Timestamp),
     /// The state of its latest job, and the reason that it gave.

@@ -21,6 +21,8 @@ pub(crate) const CERTIFICATE: u8 = 0b1110_0000;
 pub(crate) struct Chunk {
     /// Which slots have a device.
     pub(crate) present: Bits,
+    /// Which of them drift: the byte of states is full.
+    pub(crate) drifting: Bits,
     /// Online, job's state and certificate's state in one byte.
     pub(crate) flags: Box<[u8; DEVICES]>,
     /// Where each ID stands in a draw.
@@ -38,6 +40,7 @@ impl Default for Chunk {
     fn default() -> Self {
         Self {
             present: Bits::NONE,
+            drifting: Bits::NONE,
             flags: Box::new([0; DEVICES]),
             places: Box::new([0; DEVICES]),
             created: Box::new([NEVER; DEVICES]),

@@ -84,6 +84,7 @@ impl Scan<'_> {
         match self {
             Self::Known(true) => "every device",
             Self::Known(false) => "no device has such a value",
+            Self::Drifting => "bitmap of those that drift",
             Self::Flags(_) => "the byte of states",
             Self::Codes(_, Matching::Known) => "column, any value",
             Self::Codes(_, Matching::One(_)) => "column, one value",

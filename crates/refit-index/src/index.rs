@@ -40,7 +40,7 @@ pub struct Index {
     pub(crate) chunks: BTreeMap<u64, Chunk>,
     pub(crate) columns: Vec<Column>,
     /// The columns of tags and of attributes by name.
-    labels: [HashMap<Box<str>, usize>; 2],
+    pub(crate) labels: [HashMap<Box<str>, usize>; 2],
     /// Columns of labels that nobody has any more.
     free: Vec<usize>,
     pub(crate) lists: BTreeMap<String, List>,
@@ -106,6 +106,7 @@ impl Index {
         let (number, slot) = place(row.key);
         let chunk = self.chunks.entry(number).or_default();
         chunk.present.set(slot, true);
+        chunk.drifting.set(slot, row.drifting);
         chunk.ids.set(slot, row.id);
         chunk.places[slot] = Place::of(row.id).0;
         chunk.created[slot] = second(row.first_seen);
@@ -153,6 +154,7 @@ impl Index {
                 self.put(VERSION, number, slot, version);
             }
             Change::Online(online) => chunk.set_flag(slot, ONLINE, u8::from(online)),
+            Change::Drifting(drifting) => chunk.drifting.set(slot, drifting),
             Change::Seen(moment) => chunk.seen[slot] = second(Some(moment)),
             Change::Job(status, reason) => {
                 chunk.set_flag(slot, STATUS, status_flag(status));
@@ -181,6 +183,7 @@ impl Index {
             return false;
         };
         chunk.present.set(slot, false);
+        chunk.drifting.set(slot, false);
         chunk.ids.clear(slot);
         (chunk.flags[slot], chunk.created[slot], chunk.seen[slot]) = (0, NEVER, NEVER);
         let is_empty = chunk.present.is_empty();

@@ -32,6 +32,7 @@ pub(crate) enum Node<'a> {
 pub(crate) enum Scan<'a> {
     /// It is known already, for all devices alike.
     Known(bool),
+    Drifting,
     /// The byte of states at which this table has a 1.
     Flags(Box<[u8; 256]>),
     /// The numbers of a column.
@@ -124,7 +125,7 @@ impl Scan<'_> {
     /// Returns what it costs; the figures were measured, and only their order of magnitude matters.
     const fn cost(&self) -> f64 {
         match self {
-            Self::Known(_) | Self::List(_) => 0.1,
+            Self::Known(_) | Self::List(_) | Self::Drifting => 0.1,
             Self::Codes(_, Matching::Known | Matching::One(_)) | Self::Moments { .. } => 1.0,
             Self::Flags(_) | Self::Codes(_, Matching::Table(_)) => 4.0,
             Self::Ids { .. } => 6.0,
@@ -145,6 +146,7 @@ fn scan<'a>(
     Ok(match term {
         Term::All | Term::Has(Field::Id) => (Scan::Known(true), 1.0),
         Term::Online => (flags(|flags| flags & ONLINE != 0), 0.5),
+        Term::Drifting => (Scan::Drifting, 0.1),
         Term::Sample(share) => (
             Scan::Draw(Draw::new(*share, ask.salt)),
             f64::from(share.millionths()) / 1e6,

@@ -28,6 +28,8 @@ pub struct DeviceRow<'a> {
     pub last_seen: Option<Timestamp>,
     /// Whether it is connected, or polls when it said it would.
     pub online: bool,
+    /// Whether it reports other software than is desired of it, or none.
+    pub drifting: bool,
     /// Where its identity stands.
     pub certificate: Option<Certificate>,
     /// The claim token that it last enrolled with.
@@ -60,6 +62,9 @@ impl Facts for DeviceRow<'_> {
     }
     fn is_online(&self) -> bool {
         self.online
+    }
+    fn is_drifting(&self) -> bool {
+        self.drifting
     }
     fn seen(&self) -> Option<Timestamp> {
         self.last_seen

@@ -44,6 +44,7 @@ impl Scan<'_> {
         match self {
             Self::Known(true) => *within,
             Self::Known(false) => Bits::NONE,
+            Self::Drifting => chunk.drifting.and(within),
             Self::List(list) => list.of(number).and(within),
             Self::Flags(table) => {
                 Bits::by(&chunk.flags, |flags| table[usize::from(flags)] == 1).and(within)

@@ -70,6 +70,7 @@ fn insert(index: &mut Index, key: u64, device: &Device) {
         first_seen: device.created(),
         last_seen: device.seen(),
         online: device.is_online(),
+        drifting: device.is_drifting(),
         certificate: device.certificate(),
         token: device.token(),
         tags: &tags,
@@ -95,8 +96,9 @@ fn change(index: &mut Index, model: &mut Device, key: u64, which: u8, from: &Dev
             index.apply(key, Change::Software(from.software(), from.version()))
         }
         2 => {
-            model.online = from.online;
-            index.apply(key, Change::Online(from.online))
+            (model.online, model.drifting) = (from.online, from.drifting);
+            index.apply(key, Change::Drifting(from.drifting))
+                && index.apply(key, Change::Online(from.online))
         }
         3 => {
             model.seen_ms = from.seen_ms.or(Some(NOW_MS));

@@ -36,6 +36,7 @@ impl Term {
         match self {
             Self::All => true,
             Self::Online => device.is_online(),
+            Self::Drifting => device.is_drifting(),
             Self::Sample(share) => Draw::new(*share, scene.salt).has(Place::of(device.id())),
             Self::InList(name) => scene.lists.has(name, device.id()),
             Self::Has(field) => {

@@ -15,6 +15,8 @@ pub trait Facts {
     fn version(&self) -> Option<&str>;
     /// Whether it is connected, or polls when it said it would.
     fn is_online(&self) -> bool;
+    /// Whether it reports other software than is desired of it, or none.
+    fn is_drifting(&self) -> bool;
     /// When it was last heard. A device that is online is heard now, whatever stands here.
     fn seen(&self) -> Option<Timestamp>;
     /// When it became known.

@@ -44,6 +44,7 @@ impl Display for Term {
         match self {
             Self::All => f.write_str("all"),
             Self::Online => f.write_str("online"),
+            Self::Drifting => f.write_str("drifting"),
             Self::Sample(share) => write!(f, "sample {share}"),
             Self::InList(name) => write!(f, "in list {name}"),
             Self::Has(field) => write!(f, "has {field}"),

@@ -36,6 +36,8 @@ pub enum Term {
     All,
     /// `online`
     Online,
+    /// `drifting`
+    Drifting,
     /// `sample 5%`
     Sample(Share),
     /// `in list NAME`
@@ -152,6 +154,8 @@ impl Term {
     pub const fn source(&self) -> Source {
         match self {
             Self::All | Self::Online => Source::Server,
+            // What it runs is the device's word.
+            Self::Drifting => Source::Device,
             Self::Sample(_) => Source::Certificate,
             Self::InList(_) => Source::Operator,
             Self::Has(field) | Self::Compare(field, _) => field.source(),

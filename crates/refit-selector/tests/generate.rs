@@ -28,6 +28,7 @@ pub struct Device {
     pub software: Option<String>,
     pub version: Option<String>,
     pub online: bool,
+    pub drifting: bool,
     pub seen_ms: Option<u64>,
     pub created_ms: Option<u64>,
     pub status: Option<Status>,
@@ -53,6 +54,9 @@ impl Facts for Device {
     }
     fn is_online(&self) -> bool {
         self.online
+    }
+    fn is_drifting(&self) -> bool {
+        self.drifting
     }
     fn seen(&self) -> Option<Timestamp> {
         self.seen_ms.map(Timestamp)
@@ -145,7 +149,7 @@ pub fn device() -> impl Strategy<Value = Device> {
         text(&["tok1", "tok2"]),
     );
     let state = (
-        any::<bool>(),
+        any::<(bool, bool)>(),
         prop::option::of(prop::sample::select(&Status::ALL[..])),
         prop::option::of(prop::sample::select(&Certificate::ALL[..])),
     );
@@ -153,7 +157,7 @@ pub fn device() -> impl Strategy<Value = Device> {
         |(
             id,
             (model, software, version, reason, token),
-            (online, status, certificate),
+            ((online, drifting), status, certificate),
             (seen_ms, created_ms),
             (tags, attributes),
         )| Device {
@@ -162,6 +166,7 @@ pub fn device() -> impl Strategy<Value = Device> {
             software,
             version,
             online,
+            drifting,
             seen_ms,
             created_ms,
             status,
@@ -187,6 +192,7 @@ pub enum Question {
 pub enum Leaf {
     All,
     Online,
+    Drifting,
     Frozen,
     Listed,
     /// In ten-thousandths of a percent.
@@ -248,6 +254,7 @@ fn leaf() -> impl Strategy<Value = Leaf> {
     prop_oneof![
         1 => Just(Leaf::All),
         1 => Just(Leaf::Online),
+        1 => Just(Leaf::Drifting),
         1 => Just(Leaf::Frozen),
         1 => Just(Leaf::Listed),
         1 => (1..=1_000_000_u32).prop_map(Leaf::Sampled),
@@ -361,6 +368,7 @@ impl Leaf {
         match self {
             Self::All => style.pick(&["all", "ALL"]).to_owned(),
             Self::Online => style.pick(&["online", "Online"]).to_owned(),
+            Self::Drifting => style.pick(&["drifting", "DRIFTING"]).to_owned(),
             Self::Frozen => style.pick(&["tag.frozen", "has tag.frozen"]).to_owned(),
             Self::Listed => format!(
                 "{} {}",
@@ -434,6 +442,7 @@ impl Leaf {
         match self {
             Self::All => true,
             Self::Online => device.online,
+            Self::Drifting => device.drifting,
             Self::Frozen => device.tags.contains_key("frozen"),
             Self::Listed => LIST.1.contains(&device.id.as_str()),
             Self::Sampled(parts) => salted(*parts, &device.id),

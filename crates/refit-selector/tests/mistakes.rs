@@ -156,6 +156,11 @@ has in
 no field `in`
 id
 
+drifting != false
+         ^^
+`not drifting`
+-
+
 attr.charging
 ^^^^^^^^^^^^^
 compared with

@@ -18,7 +18,7 @@ use refit_protocol::measure::{Share, Span};
 use refit_protocol::near::nearest;
 
 /// The words that begin a term and are no field.
-const OPENERS: [&str; 5] = ["all", "online", "sample", "has", "in"];
+const OPENERS: [&str; 6] = ["all", "online", "drifting", "sample", "has", "in"];
 
 /// Tells whether a word can be the first of a term.
 pub(super) fn begins(word: &str) -> bool {
@@ -44,7 +44,10 @@ impl<'t> Parser<'t> {
             return Ok(Term::All);
         }
         if token.is_word("online") {
-            return self.online();
+            return self.alone(Term::Online);
+        }
+        if token.is_word("drifting") {
+            return self.alone(Term::Drifting);
         }
         if token.is_word("sample") {
             return self.sample();
@@ -72,14 +75,15 @@ impl<'t> Parser<'t> {
         Field::parse(word).ok_or_else(|| unknown(word, token))
     }
 
-    fn online(&self) -> Result<Term, Mistake> {
+    /// Takes a term that is one word and nothing else.
+    fn alone(&self, term: Term) -> Result<Term, Mistake> {
         let next = self.peek();
         if matches!(next.kind, Kind::Sign("=" | "!=")) {
-            return Err(next.mistake(
-                "`online` is compared with nothing; write `online` or `not online` alone",
-            ));
+            return Err(next.mistake(format!(
+                "`{term}` is compared with nothing; write `{term}` or `not {term}` alone",
+            )));
         }
-        Ok(Term::Online)
+        Ok(term)
     }
 
     fn sample(&mut self) -> Result<Term, Mistake> {

@@ -7,7 +7,6 @@ use refit_protocol::claim::ClaimId;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::job::Status;
 use refit_protocol::time::Timestamp;
-use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -134,10 +133,9 @@ fn read(row: &Row<'_>, beside: &mut Beside<'_>) -> rusqlite::Result<ScanRow> {
         None => None,
     };
     let num: i64 = row.get(0)?;
-    // Who never had a job has nothing in this column, and most of a new fleet never had one.
-    let ended = match (job, row.get_ref(4)?) {
-        (Some(_), _) | (None, ValueRef::Null) => None,
-        (None, _) => beside.ended(num)?,
+    let ended = match job {
+        Some(_) => None,
+        None => beside.ended(num)?,
     };
     let (standing, enrolment, claim) = match identity {
         Some((standing, enrolment, claim)) => (Some(standing), enrolment, claim),
