@@ -90,9 +90,13 @@ macro_rules! table {
 table! {
 //  operation      name              nature target viewer operator admin application
     DeviceRead     "device:read"     Read   Device Yes    Yes      Yes   Scoped      "see devices and their state";
+    DeviceDescribe "device:describe" Write Device No     Yes      Yes   Named       "say what a device is: its tags and attributes";
     DeviceHold     "device:hold"     Write  Device No     Yes      Yes   Named       "keep software from a device, or release it";
     DeviceRemove   "device:remove"   Write  Device No     Yes      Yes   No          "remove a device: its record, and its certificates";
     DeviceBar      "device:bar"      Write  Device No     Yes      Yes   No          "revoke and retire devices, and allow them a new key";
+    FleetRead      "fleet:read"      Read   Fleet  Yes    Yes      Yes   No          "see figures of the whole fleet, and how a selector is answered";
+    ListRead       "list:read"       Read   Fleet  Yes    Yes      Yes   No          "see uploaded lists of IDs";
+    ListWrite      "list:write"      Write  Fleet  No     Yes      Yes   No          "upload and remove lists of IDs";
     EnrolmentRead  "enrolment:read"  Read   Fleet  No     Yes      Yes   No          "see claim tokens, without their secrets";
     EnrolmentWrite "enrolment:write" Write  Fleet  No     Yes      Yes   No          "make and revoke claim tokens, register devices";
     TrustRead      "trust:read"      Read   Fleet  Yes    Yes      Yes   No          "see what devices trust, and until when";

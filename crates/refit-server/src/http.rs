@@ -17,11 +17,16 @@ mod duration;
 mod enrolment;
 pub(crate) mod error;
 mod events;
+mod exchange;
+mod facts;
+mod figures;
 mod gate;
 mod grant_keys;
 mod identity;
 mod jobs;
 pub(crate) mod later;
+mod lines;
+mod lists;
 mod narrow;
 mod neighbours;
 mod once;
@@ -30,6 +35,8 @@ mod paces;
 mod pretend;
 mod probes;
 mod releases;
+mod selected;
+mod selector;
 mod session;
 mod shares;
 mod show;
@@ -221,6 +228,16 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(guarded(&[To::DeviceRead], routes!(devices::list)))
         .routes(guarded(&[To::DeviceRead], routes!(devices::show)))
         .routes(guarded(&[To::DeviceRemove], routes!(devices::remove)))
+        .routes(guarded(&[To::DeviceRead], routes!(facts::show)))
+        .routes(guarded(&[To::DeviceDescribe], routes!(facts::change)))
+        .routes(guarded(&[To::DeviceRead], routes!(exchange::export)))
+        .routes(guarded(&[To::DeviceDescribe], routes!(exchange::import)))
+        .routes(guarded(&[To::FleetRead], routes!(figures::show)))
+        .routes(guarded(&[To::FleetRead], routes!(selector::explain)))
+        .routes(guarded(&[To::ListRead], routes!(lists::list)))
+        .routes(guarded(&[To::ListRead], routes!(lists::show)))
+        .routes(guarded(&[To::ListWrite], routes!(lists::put)))
+        .routes(guarded(&[To::ListWrite], routes!(lists::remove)))
         .routes(guarded(
             &[To::StateWrite, To::SoftwareAssign],
             routes!(devices::desire),

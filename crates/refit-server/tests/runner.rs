@@ -12,6 +12,8 @@ mod authorities;
 #[cfg(test)]
 mod bound;
 #[cfg(test)]
+mod describing;
+#[cfg(test)]
 mod devices;
 #[cfg(test)]
 mod downloads;

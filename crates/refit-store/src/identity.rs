@@ -244,6 +244,19 @@ pub enum IdentityChange {
     },
 }
 
+impl IdentityChange {
+    /// Returns the devices that it is about.
+    pub fn devices(&self) -> Vec<DeviceId> {
+        match self {
+            Self::Enrol(asks) => vec![asks.certificate.device.clone()],
+            Self::Renew(asks) => vec![asks.certificate.device.clone()],
+            Self::Register { devices, .. } => devices.iter().map(|(id, _)| id.clone()).collect(),
+            Self::Bar { device, .. } | Self::AllowKey { device, .. } => vec![device.clone()],
+            Self::AddClaim(_) | Self::RevokeClaim { .. } | Self::AddTrust { .. } => Vec::new(),
+        }
+    }
+}
+
 /// What became of a change.
 #[derive(Clone, Debug, PartialEq)]
 pub enum IdentityOutcome {

@@ -166,6 +166,22 @@ impl Client {
         Ok(BufReader::new(response.into_body().into_reader()))
     }
 
+    /// Reads lines, as they come.
+    pub(crate) fn lines(&self, path: &str) -> Result<impl Read + Send + use<>, Failure> {
+        let response = self.call(Method::GET, path, &[], ())?;
+        if !response.status().is_success() {
+            return Err(self.refused(response));
+        }
+        Ok(response.into_body().into_reader())
+    }
+
+    /// Puts lines in the place of others.
+    pub(crate) fn put(&self, path: &str, lines: &[u8]) -> Result<Value, Failure> {
+        let headers = [("content-type", "text/plain".to_owned())];
+        let response = self.call(Method::PUT, path, &headers, lines)?;
+        self.read(response)
+    }
+
     /// Sends lines, and returns the stream of lines that answers them.
     pub(crate) fn exchange(
         &self,

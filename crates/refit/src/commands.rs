@@ -9,9 +9,12 @@ mod enrol;
 mod events;
 mod grant;
 mod job;
+mod lines;
+mod list;
 #[cfg(test)]
 mod reference;
 mod release;
+mod selector;
 mod serve;
 mod token;
 mod user;
@@ -57,6 +60,12 @@ enum Command {
     /// Devices, and what they should run
     #[command(subcommand)]
     Device(device::Command),
+    /// Selectors: which devices are meant
+    #[command(subcommand)]
+    Selector(selector::Command),
+    /// Lists of device IDs, which selectors name
+    #[command(subcommand)]
+    List(list::Command),
     /// Jobs: changes of software, one device each
     #[command(subcommand)]
     Job(job::Command),
@@ -96,6 +105,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Demo(arguments) => demo::run(&arguments, output),
         Command::Release(command) => release::run(command, &client()?, output),
         Command::Device(command) => device::run(command, &client()?, output),
+        Command::Selector(command) => selector::run(command, &client()?, output),
+        Command::List(command) => list::run(command, &client()?, output),
         Command::Job(command) => job::run(command, &client()?, output),
         Command::Grant(command) => grant::run(&command, &client()?, output),
         Command::Enrol(command) => enrol::run(command, &client()?, output),

@@ -6,6 +6,8 @@ mod admitting;
 #[cfg(test)]
 mod auditing;
 #[cfg(test)]
+mod describing;
+#[cfg(test)]
 mod doctor;
 #[cfg(test)]
 mod enrolling;

@@ -29,14 +29,16 @@ use super::enrolment::at_work;
 use super::error::{FieldCode, Kind, Problem};
 use super::pretend::pretend;
 use super::releases::split_release;
+use super::selected::{self, List, Select};
 use super::show::{self, Beside, Device, DeviceLine, DevicePage};
 use super::{App, narrow};
 use crate::caller::{Caller, no_such_device};
 use crate::desk;
 use crate::wall;
 
-/// Lists devices, by ID.
-#[utoipa::path(get, operation_id = "listDevices", tag = "devices", path = "/api/v1/devices", params(Page), responses(
+/// Lists devices, by ID; those that a selector means, in the order in which they became known. `count` is exact with a
+/// selector.
+#[utoipa::path(get, operation_id = "listDevices", tag = "devices", path = "/api/v1/devices", params(Page, Select), responses(
     (status = 200, body = DevicePage),
     (status = "4XX", body = show::Problem, content_type = "application/problem+json"),
 ))]
@@ -44,9 +46,12 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     uri: Uri,
-    Query(page): Query<Page>,
+    Query(list): Query<List>,
 ) -> Result<Response, Problem> {
-    let page = page.checked()?;
+    let page = list.page().checked()?;
+    if let Some(text) = list.select {
+        return selected::page(&app, caller, &uri, &text, page).await;
+    }
     let (limit, asked) = (page.limit, page.count);
     let after = page
         .cursor
@@ -143,6 +148,7 @@ async fn shown(app: &App, device: DeviceId) -> Result<Response, Problem> {
         };
         let last_job = reader.jobs_of(&id, None, 1)?.pop().map(|row| row.entry);
         let standing = reader.identity(&id)?.map(|row| row.standing);
+        let facts = reader.facts(&id)?.unwrap_or_default();
         let presence = fleet.presence(vec![id]).pop().unwrap_or(Presence::Away);
         Ok(Some((
             stored,
@@ -150,6 +156,7 @@ async fn shown(app: &App, device: DeviceId) -> Result<Response, Problem> {
                 presence,
                 last_job,
                 standing,
+                facts,
                 now: wall::now(),
             },
         )))

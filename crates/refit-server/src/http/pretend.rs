@@ -14,6 +14,7 @@ use refit_replica::marks::Unmarked;
 use refit_replica::record::Record;
 use refit_replica::speaker::Speaker;
 use refit_replica::watch::Watch;
+use refit_store::facts::DeviceFacts;
 use refit_store::store::{DeviceKey, Stored};
 
 use super::App;
@@ -44,10 +45,15 @@ pub(super) async fn pretend(
         let stored = reader.load(&id)?;
         let last_job = reader.jobs_of(&id, None, 1)?.pop().map(|row| row.entry);
         let standing = reader.identity(&id)?.map(|row| row.standing);
+        let made_now = || DeviceFacts {
+            created: wall::now(),
+            ..DeviceFacts::default()
+        };
+        let facts = reader.facts(&id)?.unwrap_or_else(made_now);
         let presence = fleet.presence(vec![id]).pop().unwrap_or(Presence::Away);
-        Ok((stored, last_job, standing, presence))
+        Ok((stored, last_job, standing, facts, presence))
     });
-    let (stored, last_job, standing, presence) = read.await?;
+    let (stored, last_job, standing, facts, presence) = read.await?;
     let now = wall::now();
     let mut stored = match stored {
         // One that was removed is as unknown as one that never was, but for its version.
@@ -90,6 +96,7 @@ pub(super) async fn pretend(
         presence,
         last_job: open.or_else(|| decision.jobs.pop()).or(last_job),
         standing,
+        facts,
         now,
     };
     let mut shown = Device::of(device.as_str(), &stored, beside, &app.releases);

@@ -205,6 +205,7 @@ fn removed(app: &App, by: &Author, name: &str, version: &str) -> Result<Option<D
     match outcome.map_err(Problem::of_store)? {
         Removed::Gone { release, last } => {
             let last = last.then(|| *release.digest());
+            app.fleet.indexing().release_removed();
             let (name, version) = (name.to_owned(), version.to_owned());
             app.fleet.feed().add(
                 wall::now(),

@@ -10,6 +10,7 @@ use refit_protocol::time::Timestamp;
 use refit_replica::delta::software_differs;
 use refit_replica::record::JobEntry;
 use refit_replica::why::{self, why};
+use refit_store::facts::DeviceFacts;
 use refit_store::identity::Standing;
 use refit_store::reader::DeviceRow;
 use refit_store::store::Stored;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::count::Count;
+use super::facts::Facts;
 
 /// One software, by its URL, and by its name if it is a release of this server.
 #[derive(Debug, Serialize, ToSchema)]
@@ -127,6 +129,8 @@ pub(crate) struct Device {
     /// When it last spoke, as of the last write of its record.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) seen_at: Option<String>,
+    /// What is said of it, and by whom.
+    pub(crate) facts: Facts,
     /// All that stands between it and the software that it should run, the gravest first; empty if nothing does.
     pub(crate) why: Vec<Blocker>,
     /// `true` if nothing was changed, and this is what would be; otherwise it is not there.
@@ -240,6 +244,7 @@ pub(crate) struct Beside {
     pub(crate) last_job: Option<JobEntry>,
     /// Where its identity stands; `None`: it has none, as with `--dev`.
     pub(crate) standing: Option<Standing>,
+    pub(crate) facts: DeviceFacts,
     pub(crate) now: Timestamp,
 }
 
@@ -276,6 +281,7 @@ impl Device {
                 .into_iter()
                 .chain(blockers.map(|blocker| Blocker::of(blocker, beside.presence, beside.now)))
                 .collect(),
+            facts: Facts::of(beside.facts, &record.reported),
             dry_run: None,
         }
     }

@@ -362,9 +362,13 @@ impl Office {
         change: IdentityChange,
         audit: Option<Entry>,
     ) -> Result<IdentityOutcome, Problem> {
-        self.store
+        let devices = change.devices();
+        let outcome = self
+            .store
             .change_identity(change, audit)
-            .map_err(Problem::of_store)
+            .map_err(Problem::of_store)?;
+        self.fleet.indexing().look_again(devices);
+        Ok(outcome)
     }
 
     pub(crate) fn tell(&self, device: &DeviceId, act: IdentityAct, now: Timestamp) {

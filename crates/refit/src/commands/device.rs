@@ -1,15 +1,18 @@
 //! `refit device`: what devices run, what they should run, and why they do not.
 
+mod describe;
 mod set;
 mod watch;
 mod why;
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 use ureq::http::Method;
 
-use super::Dry;
 use super::job::progress;
-use crate::client::Client;
+use super::{Dry, selector};
+use crate::client::{Client, encoded};
 use crate::failure::Failure;
 use crate::output::{Output, cell, facts, hint, software, table, text, time};
 
@@ -21,6 +24,29 @@ pub(crate) enum Command {
         /// At most so many
         #[arg(long, default_value_t = 1000)]
         limit: usize,
+        /// Only those that this means, as 'model = gw-200 and version < 1.4.0'
+        #[arg(long, value_name = "SELECTOR")]
+        select: Option<String>,
+    },
+    /// Say what a device is, in tags: ring=canary frozen old-
+    Tag(describe::Arguments),
+    /// Say what a device is, in attributes: model=gw-200 cores=4 site-
+    #[command(alias = "attr")]
+    Attribute(describe::Arguments),
+    /// Say anew what is said of many devices; one that nobody knows is made
+    Import {
+        /// A file of lines like {"id": "lamp-7", "tags": {"ring": "canary"}}; - is standard input
+        file: PathBuf,
+        #[command(flatten)]
+        dry: Dry,
+    },
+    /// Write what is said of devices, in lines that the import takes
+    Export {
+        /// The file; standard output, if there is none
+        file: Option<PathBuf>,
+        /// Only those that this means
+        #[arg(long, value_name = "SELECTOR")]
+        select: Option<String>,
     },
     /// Show a device
     Show(Id),
@@ -87,7 +113,13 @@ impl Id {
 
 pub(crate) fn run(command: Command, client: &Client, output: Output) -> Result<(), Failure> {
     match command {
-        Command::List { limit } => list(client, limit, output),
+        Command::List { limit, select } => list(client, limit, select.as_deref(), output),
+        Command::Tag(arguments) => arguments.tag(client, output),
+        Command::Attribute(arguments) => arguments.attribute(client, output),
+        Command::Import { file, dry } => describe::import(&file, dry, client, output),
+        Command::Export { file, select } => {
+            describe::export(file.as_deref(), select.as_deref(), client, output)
+        }
         Command::Show(id) => {
             let device = client.get(&id.path())?;
             output.document(&device, || shown(&device))
@@ -175,9 +207,26 @@ fn identified(identity: &Value) -> String {
     )
 }
 
-fn list(client: &Client, limit: usize, output: Output) -> Result<(), Failure> {
-    let devices = client.get_all("/api/v1/devices", limit.max(1))?;
+fn list(
+    client: &Client,
+    limit: usize,
+    select: Option<&str>,
+    output: Output,
+) -> Result<(), Failure> {
+    let path = match select {
+        Some(text) => format!("/api/v1/devices?select={}", encoded(text)),
+        None => "/api/v1/devices".into(),
+    };
+    let devices = client.get_all(&path, limit.max(1));
+    let devices = devices.map_err(|failure| match select {
+        Some(text) => selector::mistaken(text, failure),
+        None => failure,
+    })?;
     let items = devices["items"].as_array().map_or(&[][..], Vec::as_slice);
+    if items.is_empty() && select.is_some() {
+        hint("no device is meant: `refit selector explain` shows how it is read");
+        return output.nothing(&devices);
+    }
     if items.is_empty() {
         hint(
             "there are no devices yet: one appears when it connects, or with `refit device set ID NAME@VERSION`",
@@ -246,6 +295,8 @@ fn shown(device: &Value) -> String {
                 "last job",
                 job("lastJob").filter(|_| device["job"].is_null()),
             ),
+            ("tags", describe::tags(&device["facts"])),
+            ("attributes", describe::attributes(&device["facts"])),
             ("version", text(device, "version")),
             ("desired", state("desired")),
             ("reported", state("reported")),

@@ -1,13 +1,11 @@
 //! `refit enrol`: how devices are let into the fleet.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
-use super::{Dry, seconds};
+use super::{Dry, lines, seconds};
 use crate::client::{Client, encoded};
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, cell, hint, table, text, time};
@@ -143,9 +141,6 @@ fn list(client: &Client, output: Output) -> Result<(), Failure> {
     })
 }
 
-/// How many lines go into one request: its answers must fit what the sockets hold, since they are read after it is sent.
-const SLICE_LINES: u64 = 500;
-
 /// What became of the lines.
 #[derive(Default)]
 struct Counts {
@@ -174,46 +169,10 @@ impl Counts {
     }
 }
 
-/// Reads some lines, and says how many.
-fn slice(list: &mut impl BufRead) -> io::Result<(Vec<u8>, u64)> {
-    let (mut slice, mut lines) = (Vec::new(), 0);
-    while lines < SLICE_LINES && list.read_until(b'\n', &mut slice)? > 0 {
-        lines += 1;
-    }
-    Ok((slice, lines))
-}
-
-fn import(file: &PathBuf, dry: Dry, client: &Client, output: Output) -> Result<(), Failure> {
-    let list: Box<dyn Read + Send> = if file.as_os_str() == "-" {
-        Box::new(io::stdin())
-    } else {
-        let opened = File::open(file).map_err(|error| {
-            Failure::new(Kind::Usage, format!("{} cannot be read", file.display())).because(&error)
-        })?;
-        Box::new(opened)
-    };
-    let mut list = BufReader::new(list);
+fn import(file: &Path, dry: Dry, client: &Client, output: Output) -> Result<(), Failure> {
     let mut counts = Counts::default();
-    let mut before = 0;
     let path = dry.path("/api/v1/devices:import".into());
-    loop {
-        let (slice, lines) = slice(&mut list).map_err(|error| {
-            Failure::new(Kind::Error, "the list cannot be read").because(&error)
-        })?;
-        if lines == 0 {
-            break;
-        }
-        let answers = client.exchange(&path, slice)?;
-        for line in BufReader::new(answers).lines() {
-            let line = line.map_err(|error| {
-                Failure::new(Kind::Error, "the answer was cut short").because(&error)
-            })?;
-            let mut answer: Value = serde_json::from_str(&line).unwrap_or_default();
-            answer["line"] = (answer["line"].as_u64().unwrap_or_default() + before).into();
-            counts.take(&answer, output)?;
-        }
-        before += lines;
-    }
+    lines::exchange(file, &path, client, |answer| counts.take(answer, output))?;
     dry.hint();
     let Counts {
         registered,

@@ -36,6 +36,8 @@ table! {
         "A parameter is unknown here, or has a value that is not taken; `errors` names each by `parameter`. Nothing is ignored, so that a misspelt `dryRun` changes nothing.";
     BadCursor 400 "bad_cursor" "The cursor is not one of this list"
         "`reason` says why: `altered`, `other_filter` (cursors are good for their list and filter alone) or `removed`. Use `nextCursor` of the page before as it is, or begin anew without one.";
+    BadSelector 400 "bad_selector" "The selector is not understood"
+        "`position` says where it is wrong, as `offset` and `length` in bytes, and `suggestion` what to write there instead, if there is a guess. A list that it names and that is not there is told in `list`.";
     BadBody 400 "bad_body" "The body is not understood"
         "It is no JSON object, has a key twice, nests too deep, holds an integer beyond 2^53, or was cut short.";
     BadDeviceId 400 "bad_device_id" "This is not a device ID"
@@ -62,6 +64,8 @@ table! {
         "No job has this ID, or its device is outside of the token's scope.";
     NoRelease 404 "release_not_found" "There is no such release"
         "No release has this name and version: it was never added, or was removed.";
+    NoList 404 "list_not_found" "There is no such list"
+        "No list of IDs of this name was uploaded, or it was removed.";
     NoArtifact 404 "artifact_not_found" "There is no such artifact"
         "The depot has no bytes of this digest: their last release was removed.";
     NoToken 404 "token_not_found" "There is no such token"

@@ -367,6 +367,7 @@ fn record(
     let (status, release) = match added.map_err(Problem::of_store)? {
         Added::New(release) => {
             app.releases.add(release.software.clone());
+            app.fleet.indexing().release_added(release.software.digest);
             app.fleet
                 .feed()
                 .add(wall::now(), None, EventKind::ReleaseAdded { name, version });
