@@ -12,7 +12,8 @@
 //! who is there, `shard/outcome.rs` what follows when the store came back. `work.rs` is one device's way through it,
 //! `commit.rs` the grouping, `driver.rs` the thread, `send.rs` the bytes; `indexing.rs` keeps the index of the whole fleet.
 //!
-//! *Keeps* (design §9): 1, acknowledged is durable; 2, a device is sent only its own newest job.
+//! *Keeps* (design §9): 1, acknowledged is durable; 2, a device is sent only its own newest job. The index is the one that would be
+//! built from the store (`tests/indexing.rs`).
 
 pub mod author;
 mod commit;

@@ -39,6 +39,10 @@ pub(crate) struct Keeper {
     expiries: BTreeSet<(Timestamp, DeviceKey)>,
     /// Artifacts that devices run, and that no release has.
     nameless: HashSet<Digest>,
+    /// Who connected or went, in order, and is to be found in the store.
+    moved: Vec<(DeviceId, bool)>,
+    /// Devices to be found in the store and read again.
+    described: Vec<DeviceId>,
     /// Devices to be read again.
     again: BTreeSet<DeviceKey>,
     /// Behind which device their software is to be named anew, if it is.
@@ -60,6 +64,8 @@ impl Keeper {
             attributes: HashMap::new(),
             expiries: BTreeSet::new(),
             nameless: HashSet::new(),
+            moved: Vec::new(),
+            described: Vec::new(),
             again: BTreeSet::new(),
             renaming: None,
         };
@@ -84,14 +90,11 @@ impl Keeper {
         &self.index
     }
 
-    /// Takes in news. An error leaves it to be tried again, and the index behind.
+    /// Takes in news. What cannot be read is kept, and tried again with the next news or by [`Self::go_on`].
     pub(crate) fn take(&mut self, news: News, now: Timestamp) -> Result<(), Failure> {
         match news {
-            News::Round(changes) => self.round(changes, now)?,
-            News::Again(devices) => {
-                let keys = self.reader.keys(&devices)?;
-                self.again.extend(keys.into_iter().flatten());
-            }
+            News::Round(changes) => self.round(changes),
+            News::Again(devices) => self.described.extend(devices),
             News::ReleaseAdded(artifact) => {
                 if self.nameless.len() >= NAMELESS_MAX || self.nameless.remove(&artifact) {
                     self.renaming = Some(DeviceKey(0));
@@ -105,7 +108,7 @@ impl Keeper {
             News::ListRemoved(name) => self.index.write(|index| index.remove_list(&name)),
             News::Settle(_) | News::Stop => {}
         }
-        self.read_again(now)
+        self.catch_up(now)
     }
 
     /// Returns when a certificate expires next.
@@ -115,7 +118,8 @@ impl Keeper {
 
     /// Tells whether there is something to go on with when no news wait.
     pub(crate) fn is_busy(&self) -> bool {
-        self.renaming.is_some() || !self.again.is_empty()
+        let is_read = self.moved.is_empty() && self.described.is_empty() && self.again.is_empty();
+        self.renaming.is_some() || !is_read
     }
 
     /// Looks again at those whose certificate has expired, and goes a step on with what is to be gone through.
@@ -139,28 +143,41 @@ impl Keeper {
                 }
             });
         }
-        self.read_again(now)
+        self.catch_up(now)
     }
 
-    fn round(&mut self, changes: Vec<Change>, now: Timestamp) -> Result<(), Failure> {
-        let connected = changes.iter().filter_map(|change| match change {
-            Change::Online(device, _) => Some(device.clone()),
-            Change::Committed(..) => None,
-        });
-        let connected: Vec<DeviceId> = connected.collect();
-        let mut keys = self.reader.keys(&connected)?.into_iter();
+    /// Applies the commits of a round. Who connected is looked for afterwards: each commit leaves who is online as it is.
+    fn round(&mut self, changes: Vec<Change>) {
         let index = Arc::clone(&self.index);
         index.write(|index| {
             for change in changes {
                 match change {
                     Change::Committed(key, note) => self.committed(index, key, &note),
-                    Change::Online(device, online) => {
-                        self.online(index, device, keys.next().flatten(), online, now);
-                    }
+                    Change::Online(device, online) => self.moved.push((device, online)),
                 }
             }
         });
-        Ok(())
+    }
+
+    /// Looks up and reads what waits for that.
+    fn catch_up(&mut self, now: Timestamp) -> Result<(), Failure> {
+        if !self.moved.is_empty() {
+            let devices: Vec<DeviceId> = self.moved.iter().map(|(id, _)| id.clone()).collect();
+            let keys = self.reader.keys(&devices)?;
+            let index = Arc::clone(&self.index);
+            index.write(|index| {
+                let moved = std::mem::take(&mut self.moved).into_iter();
+                for ((device, online), key) in moved.zip(keys) {
+                    self.online(index, device, key, online, now);
+                }
+            });
+        }
+        if !self.described.is_empty() {
+            let keys = self.reader.keys(&self.described)?;
+            self.described.clear();
+            self.again.extend(keys.into_iter().flatten());
+        }
+        self.read_again(now)
     }
 
     fn committed(&mut self, index: &mut Index, key: DeviceKey, note: &Note) {
