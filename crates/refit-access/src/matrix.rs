@@ -111,6 +111,9 @@ table! {
     ReleaseDownload "release:download" Read   Fleet  No     Yes      Yes   Named       "download artifacts by right of a token, without a grant";
     ReleaseAdd     "release:add"     Write  Fleet  No     Yes      Yes   Named       "add releases";
     ReleaseRemove  "release:remove"  Write  Fleet  No     Yes      Yes   No          "remove releases that no device desires";
+    RolloutRead    "rollout:read"    Read   Fleet  Yes    Yes      Yes   No          "see rollouts, and what they wait for";
+    RolloutSteer   "rollout:steer"   Write  Fleet  No     Yes      Yes   No          "make, start, pause, advance and abort rollouts";
+    RolloutApprove "rollout:approve" Write  Fleet  No     Yes      Yes   No          "agree to a rollout that somebody else started";
     TrustWrite     "trust:write"     Write  Fleet  No     No       Yes   No          "rotate the keys of grants, and the fleet's CA";
     AuditRead      "audit:read"      Read   Fleet  No     No       Yes   No          "read the audit log";
     TokenRead      "token:read"      Read   Fleet  No     No       Yes   No          "see which tokens there are";

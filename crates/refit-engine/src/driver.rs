@@ -1,6 +1,6 @@
 //! The engine's thread: the only clock, the only randomness, and no decision.
 
-mod clock;
+pub(crate) mod clock;
 mod indexing;
 
 use std::collections::VecDeque;
@@ -18,16 +18,18 @@ use refit_store::store::{Failure, Outcome, Store};
 use tokio::sync::watch;
 
 use self::clock::{Clock, seeded};
+use crate::conductor::Told;
 use crate::events::{EventKind, Feed};
 use crate::fleet::Fleet;
 use crate::indexing::note::Note;
 use crate::indexing::{Change, Indexing, News};
 use crate::jump::jump;
-use crate::output::{Output, with_sources};
+use crate::marks::Table;
+use crate::output::{Output, Reply, with_sources};
 use crate::releases::Releases;
 use crate::seat::{Close, Seat};
 use crate::send::{Grantor, Speech};
-use crate::shard::{Broken, Happening, Presence, Settings, Shard, World};
+use crate::shard::{Broken, From, Happening, Presence, Settings, Shard, World};
 use crate::watchers::Watchers;
 
 /// How many happenings are taken in before what waits is committed.
@@ -65,6 +67,7 @@ pub struct Engine {
     fleet: Fleet,
     mail: Sender<Mail>,
     figures: Arc<Figures>,
+    marks: Arc<Table>,
     stopped: watch::Receiver<Option<String>>,
     thread: Option<JoinHandle<()>>,
     indexer: Option<JoinHandle<()>>,
@@ -76,6 +79,8 @@ pub(crate) enum Mail {
     Presence(Vec<DeviceId>, Sender<Vec<Presence>>),
     Settle(Sender<()>),
     Expel(DeviceId),
+    /// Tells whom from now on about devices that move.
+    Listen(Option<Sender<Told>>),
     Stop,
 }
 
@@ -90,6 +95,8 @@ impl Engine {
         let (mail, received) = unbounded();
         let (watchers, feed) = (Arc::new(Watchers::default()), Feed::new());
         let figures = Arc::new(Figures::default());
+        // Before anybody is told anything: what was aborted stays aborted.
+        let marks = Arc::new(Table::load(&mut *reader)?);
         let (stop, stopped) = watch::channel(None);
         let (shown, told) = (Arc::clone(&watchers), Arc::clone(&feed));
         let fleet = Fleet::new(mail.clone(), shown, told, indexing.clone());
@@ -115,6 +122,8 @@ impl Engine {
             made: Vec::new(),
             clock,
             random: seeded(),
+            marks: Arc::clone(&marks),
+            conductor: None,
             stop,
             to_load: Vec::new(),
             settling: Vec::new(),
@@ -131,6 +140,7 @@ impl Engine {
             fleet,
             mail,
             figures,
+            marks,
             stopped,
             thread: Some(thread),
             indexer: Some(indexer),
@@ -145,6 +155,11 @@ impl Engine {
     /// Returns the figures.
     pub fn figures(&self) -> &Arc<Figures> {
         &self.figures
+    }
+
+    /// Returns the marks that stand.
+    pub fn marks(&self) -> &Arc<Table> {
+        &self.marks
     }
 
     /// Waits until the engine had to stop because nothing may be acknowledged any more, and says why.
@@ -178,6 +193,9 @@ struct Driver {
     figures: Arc<Figures>,
     clock: Clock,
     random: fastrand::Rng,
+    marks: Arc<Table>,
+    /// Who is told of devices that move.
+    conductor: Option<Sender<Told>>,
     stop: watch::Sender<Option<String>>,
     /// Both clocks at the last round.
     last_round: Now,
@@ -239,6 +257,7 @@ impl Driver {
             self.indexing
                 .tell(News::Round(std::mem::take(&mut self.round)));
         }
+        self.tell_moved();
         let settled = self.shard.settled();
         for (_, answer) in self.settling.extract_if(.., |(until, _)| *until <= settled) {
             // Whoever asked may have gone.
@@ -248,6 +267,16 @@ impl Driver {
             .connected
             .store(self.shard.connected() as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn tell_moved(&mut self) {
+        let moved = self.shard.take_moved();
+        if !moved.is_empty()
+            && let Some(conductor) = &self.conductor
+        {
+            // It is gone only while the process stops.
+            drop(conductor.send(Told::Moved(moved)));
+        }
     }
 
     fn notice_jump(&mut self) {
@@ -303,6 +332,10 @@ impl Driver {
                     peer.close(Close::NotAllowed);
                 }
             }
+            Mail::Listen(conductor) => {
+                self.shard.listen(conductor.is_some());
+                self.conductor = conductor;
+            }
             Mail::Stop => return Ok(true),
         }
         Ok(false)
@@ -347,12 +380,14 @@ impl Driver {
             now,
             random,
             made,
+            marks,
             ..
         } = self;
         let mut random = || random.u128(..);
         let mut world = World {
             now: *now,
             catalog: &*speech.releases,
+            marks: &**marks,
             random: &mut random,
         };
         call(shard, &mut world, made);
@@ -425,6 +460,9 @@ impl Driver {
                 peer,
                 reply,
             } => {
+                if let From::Conductor { number, .. } = to {
+                    return self.tell_conductor(number, reply);
+                }
                 self.speech.answer(&device, &to, peer.as_ref(), &reply, now);
             }
             Output::Delta {
@@ -453,3 +491,12 @@ impl Driver {
 }
 
 struct Stopped;
+
+impl Driver {
+    fn tell_conductor(&self, number: u32, reply: Reply) {
+        if let Some(conductor) = &self.conductor {
+            let reply = Box::new(reply);
+            drop(conductor.send(Told::Answered { number, reply }));
+        }
+    }
+}

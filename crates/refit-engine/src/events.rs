@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::grant::{GrantKind, Strength};
 use refit_protocol::job::JobId;
+use refit_protocol::rollout::RolloutName;
 use refit_protocol::time::Timestamp;
 use refit_replica::record::JobEntry;
 use tokio::sync::Notify;
@@ -52,6 +53,8 @@ pub enum EventKind {
     Grant(Box<GrantEvent>),
     /// Who a device is has changed.
     Identity(IdentityAct),
+    /// Something happened to a rollout.
+    Rollout(Box<RolloutEvent>),
     /// A release was added.
     ReleaseAdded {
         /// The name of the software.
@@ -66,6 +69,52 @@ pub enum EventKind {
         /// The version of the release.
         version: String,
     },
+}
+
+/// What happened to a rollout, by an operator or by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RolloutAct {
+    /// It was made.
+    Created,
+    /// It was started.
+    Started,
+    /// A second person agreed.
+    Approved,
+    /// Other devices match than were approved.
+    AsksApproval,
+    /// Its members are frozen.
+    Begun,
+    /// A wave opened.
+    WaveOpened,
+    /// Enough of a wave have succeeded; it is watched.
+    WaveSoaking,
+    /// A wave is through.
+    WaveDone,
+    /// It opens no more jobs until somebody says so.
+    Paused,
+    /// It goes on.
+    Resumed,
+    /// Its next wave was opened by an operator.
+    Advanced,
+    /// It is over, and what had not begun was taken back.
+    Aborted,
+    /// Its pace, or who is excluded, is another.
+    Changed,
+    /// Those that failed get another try.
+    Retried,
+    /// It is over.
+    Finished,
+}
+
+/// Something that happened to a rollout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RolloutEvent {
+    /// Which.
+    pub name: RolloutName,
+    /// What.
+    pub act: RolloutAct,
+    /// And more of it, for people.
+    pub detail: Option<String>,
 }
 
 /// What happened with a grant.

@@ -12,7 +12,9 @@ use refit_protocol::topic::Kind;
 use refit_protocol::update::Update;
 use refit_replica::input::Input;
 use refit_replica::speaker::Speaker;
+use refit_store::rollout::RolloutGuard;
 
+use crate::conductor::Told;
 use crate::driver::Mail;
 use crate::events::Feed;
 use crate::indexing::Indexing;
@@ -166,6 +168,26 @@ impl Fleet {
     /// Returns the index of all devices.
     pub const fn indexing(&self) -> &Indexing {
         &self.indexing
+    }
+
+    /// Says whom to tell from now on about devices that come, go and change; `None`: nobody.
+    pub(crate) fn listen(&self, conductor: Option<Sender<Told>>) {
+        drop(self.mail.send(Mail::Listen(conductor)));
+    }
+
+    /// Submits what a rollout, as it stood, wants of a device. The answer comes to whoever [listens](Self::listen).
+    pub(crate) fn conduct(
+        &self,
+        device: &DeviceId,
+        input: Input,
+        number: u32,
+        guard: RolloutGuard,
+    ) {
+        self.send(Happening::Submit {
+            device: device.clone(),
+            what: What::Input(Box::new(input)),
+            from: From::Conductor { number, guard },
+        });
     }
 
     /// Returns the feed of events.

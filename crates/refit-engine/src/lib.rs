@@ -17,11 +17,13 @@
 
 pub mod author;
 mod commit;
+pub mod conductor;
 pub mod driver;
 pub mod events;
 pub mod fleet;
 pub mod indexing;
 mod jump;
+pub mod marks;
 pub mod output;
 pub mod releases;
 pub mod seat;

@@ -101,6 +101,8 @@ pub enum Reply {
     NotShown(Rejected),
     /// What became of a rollout's assignment.
     Assigned(Assigned),
+    /// A rollout's assignment is void: the rollout has moved on.
+    Overtaken,
     /// What an operator wanted is done.
     Done,
 }
@@ -110,7 +112,11 @@ impl Reply {
     pub const fn refused(&self) -> Option<Code> {
         match self {
             Self::Rejected(rejected) | Self::NotShown(rejected) => Some(rejected.rejection.code),
-            Self::Accepted(_) | Self::Shown(_) | Self::Assigned(_) | Self::Done => None,
+            Self::Accepted(_)
+            | Self::Shown(_)
+            | Self::Assigned(_)
+            | Self::Overtaken
+            | Self::Done => None,
         }
     }
 }

@@ -114,7 +114,7 @@ impl Speech {
             }
             Reply::NotShown(rejected) => self.not_shown(&hearers, reply, rejected),
             // Nobody who speaks from outside assigns.
-            Reply::Assigned(_) | Reply::Done => {
+            Reply::Assigned(_) | Reply::Overtaken | Reply::Done => {
                 hearers.give_receipt(reply, &Payload::new(|| b"{}".to_vec()))
             }
         }

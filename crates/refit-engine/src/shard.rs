@@ -6,6 +6,7 @@
 
 mod happening;
 mod live;
+mod moved;
 mod outcome;
 mod presence;
 
@@ -14,13 +15,14 @@ use std::collections::BTreeSet;
 use hashbrown::HashMap;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::time::{Monotonic, Now};
-use refit_replica::delta::{Due, due};
+use refit_replica::delta::{Due, due_under};
 use refit_replica::input::{Catalog, Context, Input, Policy};
-use refit_replica::marks::Unmarked;
-use refit_store::store::Stored;
+use refit_replica::marks::Marks;
+use refit_store::store::{DeviceKey, Stored};
 
 pub use self::happening::{Broken, From, Happening, What};
 use self::live::{Live, keep_watch};
+use self::moved::Moved;
 pub use self::presence::Presence;
 use crate::commit::Commits;
 use crate::output::{Output, Telling};
@@ -45,6 +47,8 @@ pub struct World<'a> {
     pub now: Now,
     /// Which artifacts the depot has.
     pub catalog: &'a dyn Catalog,
+    /// The marks that stand.
+    pub marks: &'a dyn Marks,
     /// Randomness.
     pub random: &'a mut dyn FnMut() -> u128,
 }
@@ -58,6 +62,7 @@ pub struct Shard<P> {
     timers: BTreeSet<(Monotonic, DeviceId)>,
     commits: Commits,
     connected: usize,
+    moved: Moved,
 }
 
 impl<P: Clone + PartialEq> Shard<P> {
@@ -70,6 +75,7 @@ impl<P: Clone + PartialEq> Shard<P> {
             timers: BTreeSet::new(),
             commits: Commits::default(),
             connected: 0,
+            moved: Moved::default(),
         }
     }
 
@@ -144,6 +150,16 @@ impl<P: Clone + PartialEq> Shard<P> {
     /// Tells whether everything that was taken in is decided and durable.
     pub fn is_settled(&self) -> bool {
         self.commits.is_empty() && self.devices.values().all(|live| live.work.is_none())
+    }
+
+    /// Has the shard note which devices come, go and change, or no more; what was noted is forgotten.
+    pub fn listen(&mut self, listens: bool) {
+        self.moved = Moved::new(listens);
+    }
+
+    /// Takes the devices that came, went or changed since this was asked last; some may be there twice.
+    pub fn take_moved(&mut self) -> Vec<DeviceKey> {
+        self.moved.take()
     }
 
     /// Returns how many operations were decided, ever.
@@ -228,13 +244,17 @@ impl<P: Clone + PartialEq> Shard<P> {
             return;
         };
         while let Some(task) = work.waiting.pop_front() {
+            if work.commits_before(&task) {
+                work.waiting.push_front(task);
+                break;
+            }
             let mut context = Context {
                 now: world.now,
                 epoch: settings.epoch,
                 reachable: live.reachable,
                 policy: &settings.policy,
                 catalog: world.catalog,
-                marks: &Unmarked,
+                marks: world.marks,
                 random: world.random,
             };
             let room = settings.unknown_devices_join && *known < settings.devices_max;
@@ -274,13 +294,16 @@ impl<P: Clone + PartialEq> Shard<P> {
             }
             return;
         }
+        if work.came {
+            self.moved.note(live.row);
+        }
         let peer = live.peer.as_ref();
         if let Some(loaded) = work
             .loaded
             .as_ref()
             .filter(|_| work.delta_due && live.reachable)
             && let Some(peer) = peer
-            && let Some(due) = due(&loaded.record)
+            && let Some(due) = due_under(&loaded.record, world.marks)
         {
             out.push(telling(device, peer, loaded, due));
         }

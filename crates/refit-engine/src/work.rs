@@ -15,6 +15,7 @@ use refit_replica::input::{Context, Input};
 use refit_replica::record::{JobEntry, Record};
 use refit_replica::speaker::Speaker;
 use refit_replica::watch::Watch;
+use refit_store::rollout::RolloutGuard;
 use refit_store::store::{Guard, Operation, Stored};
 
 use self::held::Held;
@@ -46,8 +47,16 @@ impl<P> Task<P> {
     fn author(&self) -> Option<&Author> {
         match &self.from {
             From::Peer { author, .. } => author.as_deref(),
-            From::Nobody => None,
+            From::Conductor { .. } | From::Nobody => None,
         }
+    }
+
+    /// Tells whether a rollout wants to open a job by it.
+    fn is_assignment(&self) -> bool {
+        let From::Conductor { .. } = self.from else {
+            return false;
+        };
+        matches!(&self.what, What::Input(input) if matches!(**input, Input::Assign(_)))
     }
 }
 
@@ -94,6 +103,10 @@ pub(crate) struct Work<P> {
     events: Vec<Event>,
     /// What the audit log says of it.
     audit: Vec<Entry>,
+    /// The rollout that opens a job with what is decided, as it was decided from.
+    rollout: Option<RolloutGuard>,
+    /// Whether the device has come to be told.
+    pub(crate) came: bool,
     /// Whether the record in hand is another one than the stored.
     dirty: bool,
     /// Whether a commit is under way.
@@ -117,6 +130,8 @@ impl<P> Default for Work<P> {
             jobs: Vec::new(),
             events: Vec::new(),
             audit: Vec::new(),
+            rollout: None,
+            came: false,
             dirty: false,
             in_flight: false,
             spoke: false,
@@ -152,6 +167,7 @@ impl<P: Clone + PartialEq> Work<P> {
             return self.hold(task, refusal);
         }
         self.spoke |= is_the_devices(&input);
+        self.came |= matches!(input, Input::Subscribed);
         let change = task
             .author()
             .and_then(|_| Change::of(&input, &loaded.record));
@@ -161,6 +177,12 @@ impl<P: Clone + PartialEq> Work<P> {
         {
             let line = change.line(author, device, &loaded.record, context.now.wall);
             self.audit.push(line);
+        }
+        if decision.changed
+            && let From::Conductor { guard, .. } = &task.from
+            && task.is_assignment()
+        {
+            self.rollout = Some(*guard);
         }
         let refused = matches!(decision.answer, Some(Answer::Rejected(_)));
         if is_new && !refused {
@@ -207,7 +229,7 @@ impl<P: Clone + PartialEq> Work<P> {
             record,
             jobs: std::mem::take(&mut self.jobs),
             events: std::mem::take(&mut self.events),
-            rollout: None,
+            rollout: self.rollout.take(),
             audit: std::mem::take(&mut self.audit),
             seen: self.spoke.then_some(at),
             at,
@@ -240,10 +262,26 @@ impl<P: Clone + PartialEq> Work<P> {
         self.jobs.clear();
         self.events.clear();
         self.audit.clear();
+        self.rollout = None;
         for task in self.decided.drain(..).rev() {
             self.waiting.push_front(task);
         }
         self.before.take()
+    }
+
+    /// Tells whether what is decided must be committed before this is: a commit is guarded by one rollout.
+    pub(crate) fn commits_before(&self, task: &Task<P>) -> bool {
+        self.rollout.is_some() && task.is_assignment()
+    }
+
+    /// Takes out what rollouts want, once everything waits again.
+    pub(crate) fn without_assignments(&mut self) -> Vec<Task<P>> {
+        let (void, rest) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(Task::is_assignment);
+        self.waiting = rest;
+        let void: VecDeque<Task<P>> = void;
+        void.into()
     }
 
     /// Tells whether there is an input of the shard's own, which nobody would repeat.
@@ -276,7 +314,7 @@ impl<P: Clone + PartialEq> Work<P> {
         now: Timestamp,
         out: &mut Vec<Output<P>>,
     ) {
-        let asked = |task: &Task<P>| matches!(task.from, From::Peer { .. });
+        let asked = |task: &Task<P>| !matches!(task.from, From::Nobody);
         for task in self.decided.into_iter().chain(self.waiting).filter(asked) {
             let reply = Reply::Rejected(refusal(
                 &task.what,

@@ -10,6 +10,7 @@ use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
 use refit_protocol::time::{Monotonic, Now, Timestamp};
 use refit_replica::input::{Catalog, Policy};
+use refit_replica::marks::Unmarked;
 use refit_replica::speaker::{Speaker, Wishes};
 use refit_store::reader::Wanted;
 use refit_store::store::{DeviceKey, Guard, Operation, Outcome, Stored};
@@ -78,6 +79,7 @@ impl Bench {
                 mono: Monotonic(self.now),
             },
             catalog: &Everything,
+            marks: &Unmarked,
             random: &mut random,
         };
         let mut out = Vec::new();
@@ -242,6 +244,7 @@ fn answer(to: &From<u32>, reply: &Reply) -> String {
         Reply::Shown(_) => format!("{peer}: shown"),
         Reply::NotShown(_) => format!("{peer}: not shown"),
         Reply::Assigned(assigned) => format!("{peer}: {assigned:?}"),
+        Reply::Overtaken => "overtaken".into(),
         Reply::Done => format!("{peer}: done"),
     }
 }

@@ -12,11 +12,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use refit_depot::grant::Grants;
+use refit_engine::conductor::{self, Conducting, Conductor};
 use refit_engine::driver::{Engine, Parts};
 use refit_engine::fleet::Fleet;
 use refit_engine::releases::Releases;
 use refit_engine::shard::Settings;
 use refit_mqtt::listener::Endpoint;
+use refit_protocol::grant::Strength;
 use refit_store::store::{Failure, Store};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
@@ -48,6 +50,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// A running server.
 pub struct Server {
     places: Places,
+    conducting: Conducting,
     engine: Engine,
     mqtt: Endpoint,
     stop: watch::Sender<bool>,
@@ -114,6 +117,7 @@ impl Server {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").into(),
         };
+        let conducting = start_conductor(&config, &kept.store, &engine, &grants)?;
         let (stop, stopping) = watch::channel(false);
         let counters = Arc::new(Counters::default());
         let pollers = Arc::new(Pollers::default());
@@ -132,6 +136,8 @@ impl Server {
         let heads = tokio::spawn(heads);
         let app = App {
             fleet: engine.fleet().clone(),
+            conductor: conducting.conductor().clone(),
+            marks: Arc::clone(engine.marks()),
             figures: Arc::clone(engine.figures()),
             releases: kept.releases,
             readers,
@@ -174,6 +180,7 @@ impl Server {
         let _store = kept.store;
         Ok(Self {
             places,
+            conducting,
             engine,
             mqtt,
             stop,
@@ -209,6 +216,7 @@ impl Server {
     pub async fn drain(self) {
         let Self {
             places,
+            conducting,
             engine,
             mqtt,
             stop,
@@ -233,7 +241,10 @@ impl Server {
             abort.abort();
         }
         drop(tokio::time::timeout(DRAIN_MAX, heads).await);
-        let stopped = tokio::task::spawn_blocking(move || engine.stop());
+        let stopped = tokio::task::spawn_blocking(move || {
+            conducting.stop();
+            engine.stop();
+        });
         drop(stopped.await);
         places.remove();
     }
@@ -280,6 +291,27 @@ fn start_engine(
         grantor: Arc::<Granting>::clone(granting),
         releases: Arc::clone(releases),
         settings,
+    })
+}
+
+fn start_conductor(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    engine: &Engine,
+    grants: &Arc<Grants>,
+) -> Result<Conducting, Failure> {
+    let grants = Arc::clone(grants);
+    Conductor::start(conductor::Parts {
+        store: Arc::clone(store),
+        fleet: engine.fleet().clone(),
+        marks: Arc::clone(engine.marks()),
+        url: Box::new(move |digest| grants.stable_url(digest)),
+        strength: if config.dev {
+            Strength::Address
+        } else {
+            Strength::Device
+        },
+        approval_required: false,
     })
 }
 

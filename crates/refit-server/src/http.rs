@@ -35,6 +35,7 @@ mod paces;
 mod pretend;
 mod probes;
 mod releases;
+mod rollouts;
 mod selected;
 mod selector;
 mod session;
@@ -56,8 +57,10 @@ use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use refit_depot::depot::Depot;
 use refit_depot::grant::Grants;
+use refit_engine::conductor::Conductor;
 use refit_engine::driver::Figures;
 use refit_engine::fleet::Fleet;
+use refit_engine::marks::Table;
 use refit_engine::releases::Releases;
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::network::Cidr;
@@ -104,6 +107,8 @@ const BODY_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// What requests are served from.
 pub(crate) struct App {
     pub(crate) fleet: Fleet,
+    pub(crate) conductor: Conductor,
+    pub(crate) marks: Arc<Table>,
     pub(crate) figures: Arc<Figures>,
     pub(crate) mqtt: Arc<refit_mqtt::figures::Figures>,
     pub(crate) releases: Arc<Releases>,
@@ -257,6 +262,29 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(guarded(&[To::ReleaseAdd], routes!(releases::upload::add)))
         .routes(guarded(&[To::ReleaseRead], routes!(releases::show)))
         .routes(guarded(&[To::ReleaseRemove], routes!(releases::remove)))
+        .routes(guarded(&[To::RolloutRead], routes!(rollouts::list)))
+        .routes(guarded(&[To::RolloutSteer], routes!(rollouts::create)))
+        .routes(guarded(&[To::RolloutRead], routes!(rollouts::show)))
+        .routes(guarded(&[To::RolloutRead], routes!(rollouts::reported)))
+        .routes(guarded(&[To::RolloutRead], routes!(rollouts::look_at)))
+        .routes(guarded(&[To::RolloutSteer], routes!(rollouts::act::start)))
+        .routes(guarded(
+            &[To::RolloutApprove],
+            routes!(rollouts::act::approve),
+        ))
+        .routes(guarded(&[To::RolloutSteer], routes!(rollouts::act::pause)))
+        .routes(guarded(&[To::RolloutSteer], routes!(rollouts::act::resume)))
+        .routes(guarded(
+            &[To::RolloutSteer],
+            routes!(rollouts::act::advance),
+        ))
+        .routes(guarded(&[To::RolloutSteer], routes!(rollouts::act::abort)))
+        .routes(guarded(&[To::RolloutSteer], routes!(rollouts::act::retry)))
+        .routes(guarded(
+            &[To::RolloutSteer],
+            routes!(rollouts::act::exclude),
+        ))
+        .routes(guarded(&[To::RolloutSteer], routes!(rollouts::act::pace)))
         .routes(guarded(&[To::AuditRead], routes!(audit::list)))
         .routes(guarded(&[To::AuditRead], routes!(audit::head)))
         .routes(guarded(&[To::EventRead], routes!(events::follow)))

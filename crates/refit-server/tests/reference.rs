@@ -72,7 +72,7 @@ fn every_operation_is_described_and_needs_the_token() {
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document["security"][0]["token"], Value::Array(Vec::new()));
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 41);
+    assert_eq!(paths.len(), 54);
     let mut ids = std::collections::HashSet::new();
     for (path, operations) in paths {
         assert!(path.starts_with("/api/v1/"), "{path}");

@@ -54,6 +54,8 @@ mod releases;
 #[cfg(test)]
 mod removing;
 #[cfg(test)]
+mod rollouts;
+#[cfg(test)]
 mod rotating;
 #[cfg(test)]
 mod sources;

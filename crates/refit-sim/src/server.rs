@@ -8,6 +8,7 @@ use refit_protocol::device_id::DeviceId;
 use refit_protocol::time::{Monotonic, Now, Timestamp};
 use refit_protocol::topic::Kind;
 use refit_replica::input::Input;
+use refit_replica::marks::Unmarked;
 use refit_replica::speaker::Speaker;
 use refit_store::reader::Wanted;
 
@@ -361,6 +362,7 @@ impl World {
         let mut around = Around {
             now: self.server.time(self.clock.now()),
             catalog: &self.releases,
+            marks: &Unmarked,
             random: &mut random,
         };
         let mut out = Vec::new();

@@ -52,7 +52,7 @@ impl World {
             Reply::Rejected(rejected) => (Kind::Rejected, rejected.to_json(), false),
             Reply::Shown(json) => (Kind::GetAccepted, json.clone(), false),
             Reply::NotShown(rejected) => (Kind::GetRejected, rejected.to_json(), false),
-            Reply::Assigned(_) | Reply::Done => return,
+            Reply::Assigned(_) | Reply::Overtaken | Reply::Done => return,
         };
         self.trace.mix_bytes(&payload);
         if let Some(own) = own

@@ -402,6 +402,7 @@ fn next(code: &str) -> Option<&'static str> {
         "device_not_found" => Some("`refit device list` lists those that there are"),
         "token_not_found" => Some("`refit token list` lists those that there are"),
         "user_not_found" => Some("`refit user list` lists those that there are"),
+        "rollout_not_found" => Some("`refit rollout list` lists those that there are"),
         "job_not_found" => Some("`refit job list` lists those that there are"),
         "release_not_found" | "unknown_release" => {
             Some("`refit release list` lists those that there are")

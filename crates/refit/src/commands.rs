@@ -14,6 +14,7 @@ mod list;
 #[cfg(test)]
 mod reference;
 mod release;
+mod rollout;
 mod selector;
 mod serve;
 mod token;
@@ -45,8 +46,8 @@ const EXAMPLE: &str = "For a start, in two terminals:
   refit device set lamp-7 firmware@2.0.0
   refit device watch lamp-7
 
-Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 refused, 5 conflict, 124 waited in vain,
-130 interrupted";
+Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 refused, 5 conflict, 10 a rollout has paused,
+11 a rollout was aborted, 124 waited in vain, 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -66,6 +67,9 @@ enum Command {
     /// Lists of device IDs, which selectors name
     #[command(subcommand)]
     List(list::Command),
+    /// Rollouts: who gets what, how fast, and when to stop
+    #[command(subcommand)]
+    Rollout(rollout::Command),
     /// Jobs: changes of software, one device each
     #[command(subcommand)]
     Job(job::Command),
@@ -107,6 +111,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Device(command) => device::run(command, &client()?, output),
         Command::Selector(command) => selector::run(command, &client()?, output),
         Command::List(command) => list::run(command, &client()?, output),
+        Command::Rollout(command) => rollout::run(command, &client()?, output),
         Command::Job(command) => job::run(command, &client()?, output),
         Command::Grant(command) => grant::run(&command, &client()?, output),
         Command::Enrol(command) => enrol::run(command, &client()?, output),

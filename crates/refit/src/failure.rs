@@ -21,6 +21,10 @@ pub(crate) enum Kind {
     Refused,
     /// It does not fit the present state.
     Conflict,
+    /// A rollout has paused by itself.
+    Paused,
+    /// A rollout was aborted.
+    Aborted,
     /// What was waited for did not come.
     WaitedInVain,
     /// Somebody stopped it.
@@ -32,12 +36,14 @@ pub(crate) enum Kind {
 impl Kind {
     /// All kinds that have an exit code of their own, in the order of these.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Error,
         Self::Usage,
         Self::NotFound,
         Self::Refused,
         Self::Conflict,
+        Self::Paused,
+        Self::Aborted,
         Self::WaitedInVain,
         Self::Interrupted,
     ];
@@ -59,6 +65,8 @@ impl Kind {
                 "it does not fit the present state: another version, a release that is desired, no open job, a port or a \
                  data directory that is in use"
             }
+            Self::Paused => "`rollout status`: it has paused by itself",
+            Self::Aborted => "`rollout status`: it was aborted",
             Self::WaitedInVain => "`--timeout` passed",
             Self::Interrupted => "somebody stopped it",
         }
@@ -72,6 +80,8 @@ impl Kind {
             Self::NotFound => 3,
             Self::Refused => 4,
             Self::Conflict => 5,
+            Self::Paused => 10,
+            Self::Aborted => 11,
             Self::WaitedInVain => 124,
             Self::Interrupted => 130,
         }

@@ -1,7 +1,8 @@
 //! What does an operator type?
 //!
 //! *In*: arguments, variables, and what `refit serve` left in its data directory. *Out*: data on stdout, hints and
-//! progress on stderr, and an exit code: 0 done, 1 error, 2 usage, 3 not found, 4 refused, 5 conflict, 124 waited in
+//! progress on stderr, and an exit code: 0 done, 1 error, 2 usage, 3 not found, 4 refused, 5 conflict, 10 a rollout has
+//! paused, 11 a rollout was aborted, 124 waited in
 //! vain.
 //!
 //! *Absent on purpose*: anything that the API cannot do. Each command but `serve` and `demo` is a few requests.

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use refit_protocol::time::{Monotonic, Now, Timestamp};
 
 /// Both clocks. The wall clock may jump; no timer hangs on it.
-pub(super) struct Clock {
+pub(crate) struct Clock {
     started: Instant,
 }
 
@@ -14,7 +14,7 @@ impl Clock {
         clippy::disallowed_methods,
         reason = "the driver is where time is read"
     )]
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self {
             started: Instant::now(),
         }
@@ -24,7 +24,7 @@ impl Clock {
         clippy::disallowed_methods,
         reason = "the driver is where time is read"
     )]
-    pub(super) fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         let wall = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -40,6 +40,6 @@ impl Clock {
     clippy::disallowed_methods,
     reason = "the driver is where randomness comes from"
 )]
-pub(super) fn seeded() -> fastrand::Rng {
+pub(crate) fn seeded() -> fastrand::Rng {
     fastrand::Rng::new()
 }

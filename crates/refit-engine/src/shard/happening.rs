@@ -5,6 +5,7 @@ use std::sync::Arc;
 use refit_protocol::device_id::DeviceId;
 use refit_replica::input::Input;
 use refit_replica::speaker::Speaker;
+use refit_store::rollout::RolloutGuard;
 use refit_store::store::{Failure, Outcome, Stored};
 
 use crate::author::Author;
@@ -123,6 +124,13 @@ pub enum From<P> {
         receipt: u32,
         /// Who makes the change, if that is to be in the audit log.
         author: Option<Arc<Author>>,
+    },
+    /// The conductor.
+    Conductor {
+        /// Its number for the submission.
+        number: u32,
+        /// The rollout that it speaks for, as it was decided from.
+        guard: RolloutGuard,
     },
     /// Nobody: the shard itself wanted it.
     Nobody,

@@ -29,11 +29,16 @@ impl RowHint {
         self.0 = u32::try_from(key.0).unwrap_or(0);
     }
 
+    /// Returns the number, if it is remembered.
+    pub(super) fn key(self) -> Option<DeviceKey> {
+        (self.0 != 0).then(|| DeviceKey(self.0.into()))
+    }
+
     /// Returns what is to be read to have the device's record.
     pub(super) fn wanted(self, device: &DeviceId) -> Wanted {
         Wanted {
             device: device.clone(),
-            key: (self.0 != 0).then(|| DeviceKey(self.0.into())),
+            key: self.key(),
         }
     }
 }

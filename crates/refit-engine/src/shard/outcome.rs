@@ -5,7 +5,7 @@ use refit_store::store::Outcome;
 
 use super::live::keep_watch;
 use super::{Broken, Shard, World};
-use crate::output::Output;
+use crate::output::{Output, Reply};
 
 /// How long the shard waits with what could not be read or stored, in milliseconds.
 const PUT_OFF_MS: u64 = 5_000;
@@ -67,10 +67,25 @@ impl<P: Clone + PartialEq> Shard<P> {
                 live.row.remember(guard.key);
                 let made = work.applied(guard);
                 self.known += u64::from(made);
+                self.moved.note(live.row);
                 self.release(device, world, out);
             }
-            // What a rollout wanted is void, and nothing was written: everybody is told to try again.
-            Outcome::Overtaken => self.put_off(device, world, out),
+            // What a rollout wanted is void, and nothing was written: the rest is decided again.
+            Outcome::Overtaken => {
+                let before = work.start_again();
+                for task in work.without_assignments() {
+                    out.push(Output::Answer {
+                        device: device.clone(),
+                        to: task.from,
+                        peer: None,
+                        reply: Reply::Overtaken,
+                    });
+                }
+                if let Some(before) = before {
+                    keep_watch(&mut self.timers, device, live, before, None);
+                }
+                out.push(Output::Load(live.row.wanted(device)));
+            }
             // Somebody else wrote the record: read it and decide the same again.
             Outcome::Conflict | Outcome::Missing => {
                 if let Some(before) = work.start_again() {

@@ -52,6 +52,7 @@ impl<P: Clone + PartialEq> Shard<P> {
         if self.leave(&device, peer) {
             if let Some(live) = self.devices.get_mut(&device) {
                 live.peer = None;
+                self.moved.note(live.row);
                 self.connected -= 1;
             }
             self.note_timers(device, world, out);
@@ -66,6 +67,9 @@ impl<P: Clone + PartialEq> Shard<P> {
         out: &mut Vec<Output<P>>,
     ) {
         if self.leave(&device, peer) {
+            if let Some(live) = self.devices.get(&device) {
+                self.moved.note(live.row);
+            }
             self.note_timers(device, world, out);
         }
     }

@@ -78,7 +78,7 @@ impl<P> Held<P> {
             });
         }
         if let Some(reply) = self.reply
-            && matches!(self.to, From::Peer { .. })
+            && !matches!(self.to, From::Nobody)
         {
             let peer = peer.cloned();
             out.push(Output::Answer {

@@ -29,6 +29,7 @@ use super::enrolment::at_work;
 use super::error::{FieldCode, Kind, Problem};
 use super::pretend::pretend;
 use super::releases::split_release;
+use super::rollouts::show::DeviceRollout;
 use super::selected::{self, List, Select};
 use super::show::{self, Beside, Device, DeviceLine, DevicePage};
 use super::{App, narrow};
@@ -142,6 +143,7 @@ pub(crate) async fn show(
 
 async fn shown(app: &App, device: DeviceId) -> Result<Response, Problem> {
     let (fleet, id) = (app.fleet.clone(), device.clone());
+    let conductor = app.conductor.clone();
     let read = app.readers.read(move |reader| {
         let Some(stored) = reader.load(&id)?.filter(|stored| !stored.record.gone) else {
             return Ok(None);
@@ -149,9 +151,11 @@ async fn shown(app: &App, device: DeviceId) -> Result<Response, Problem> {
         let last_job = reader.jobs_of(&id, None, 1)?.pop().map(|row| row.entry);
         let standing = reader.identity(&id)?.map(|row| row.standing);
         let facts = reader.facts(&id)?.unwrap_or_default();
+        let rollouts = conductor.why(reader, &id, wall::now())?;
         let presence = fleet.presence(vec![id]).pop().unwrap_or(Presence::Away);
         Ok(Some((
             stored,
+            rollouts,
             Beside {
                 presence,
                 last_job,
@@ -161,10 +165,15 @@ async fn shown(app: &App, device: DeviceId) -> Result<Response, Problem> {
             },
         )))
     });
-    let Some((stored, beside)) = read.await? else {
+    let Some((stored, rollouts, beside)) = read.await? else {
         return Err(no_such_device(&device));
     };
-    let shown = Device::of(device.as_str(), &stored, beside, &app.releases);
+    let now = beside.now;
+    let mut shown = Device::of(device.as_str(), &stored, beside, &app.releases);
+    shown.rollouts = rollouts
+        .into_iter()
+        .map(|reason| DeviceRollout::of(reason, stored.seen, now))
+        .collect();
     let mut response = Json(&shown).into_response();
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", shown.version)) {
         response.headers_mut().insert(header::ETAG, tag);

@@ -15,7 +15,9 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use refit_access::matrix::Operation;
 use refit_access::rights::Rights;
-use refit_engine::events::{self, EventKind, Following, GrantAct, GrantEvent, IdentityAct, Since};
+use refit_engine::events::{
+    self, EventKind, Following, GrantAct, GrantEvent, IdentityAct, RolloutAct, Since,
+};
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::grant::{GrantKind, Strength};
 use refit_protocol::near::nearest;
@@ -56,7 +58,7 @@ pub(crate) struct Which {
 }
 
 /// The types that there are.
-const TYPES: [&str; 18] = [
+const TYPES: [&str; 33] = [
     "device.state",
     "device.reverted",
     "device.lateSuccess",
@@ -74,6 +76,21 @@ const TYPES: [&str; 18] = [
     "grant.refused",
     "release.added",
     "release.removed",
+    "rollout.created",
+    "rollout.started",
+    "rollout.approved",
+    "rollout.asksApproval",
+    "rollout.begun",
+    "rollout.waveOpened",
+    "rollout.waveSoaking",
+    "rollout.waveDone",
+    "rollout.paused",
+    "rollout.resumed",
+    "rollout.advanced",
+    "rollout.aborted",
+    "rollout.changed",
+    "rollout.retried",
+    "rollout.finished",
     "clock.jumped",
 ];
 
@@ -307,6 +324,7 @@ impl Watch {
             (EventKind::ReleaseAdded { .. } | EventKind::ReleaseRemoved { .. }, None) => {
                 Operation::ReleaseRead
             }
+            (EventKind::Rollout(_), None) => Operation::RolloutRead,
             (_, None) => Operation::EventRead,
         };
         self.rights.may(needed, event.device.as_ref()).is_ok()
@@ -351,6 +369,23 @@ const fn kind_of(kind: &EventKind) -> &'static str {
             IdentityAct::KeyAllowed => "device.keyAllowed",
             IdentityAct::Removed => "device.removed",
         },
+        EventKind::Rollout(event) => match event.act {
+            RolloutAct::Created => "rollout.created",
+            RolloutAct::Started => "rollout.started",
+            RolloutAct::Approved => "rollout.approved",
+            RolloutAct::AsksApproval => "rollout.asksApproval",
+            RolloutAct::Begun => "rollout.begun",
+            RolloutAct::WaveOpened => "rollout.waveOpened",
+            RolloutAct::WaveSoaking => "rollout.waveSoaking",
+            RolloutAct::WaveDone => "rollout.waveDone",
+            RolloutAct::Paused => "rollout.paused",
+            RolloutAct::Resumed => "rollout.resumed",
+            RolloutAct::Advanced => "rollout.advanced",
+            RolloutAct::Aborted => "rollout.aborted",
+            RolloutAct::Changed => "rollout.changed",
+            RolloutAct::Retried => "rollout.retried",
+            RolloutAct::Finished => "rollout.finished",
+        },
         EventKind::ReleaseAdded { .. } => "release.added",
         EventKind::ReleaseRemoved { .. } => "release.removed",
     }
@@ -368,6 +403,9 @@ fn told(app: &App, event: &events::Event) -> Value {
         EventKind::ClockJumped { milliseconds } => json!({ "milliseconds": milliseconds }),
         EventKind::Grant(grant) => grant_told(grant),
         EventKind::Identity(_) => json!({}),
+        EventKind::Rollout(event) => {
+            json!({ "rollout": event.name.as_str(), "detail": event.detail })
+        }
         EventKind::ReleaseAdded { name, version } | EventKind::ReleaseRemoved { name, version } => {
             json!({ "name": name, "version": version })
         }

@@ -10,7 +10,6 @@ use refit_protocol::time::{Monotonic, Now};
 use refit_replica::decide::decide;
 use refit_replica::effect::Answer;
 use refit_replica::input::{Context, Input};
-use refit_replica::marks::Unmarked;
 use refit_replica::record::Record;
 use refit_replica::speaker::Speaker;
 use refit_replica::watch::Watch;
@@ -82,7 +81,7 @@ pub(super) async fn pretend(
             reachable: matches!(presence, Presence::Reachable | Presence::Narrow),
             policy: &app.policy,
             catalog: &*app.releases,
-            marks: &Unmarked,
+            marks: &*app.marks,
             // For the ID of a job that nobody sees, and for pauses that nobody waits.
             random: &mut || 0,
         },

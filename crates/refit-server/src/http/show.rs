@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 
 use super::count::Count;
 use super::facts::Facts;
+use super::rollouts::show::DeviceRollout;
 
 /// One software, by its URL, and by its name if it is a release of this server.
 #[derive(Debug, Serialize, ToSchema)]
@@ -133,6 +134,8 @@ pub(crate) struct Device {
     pub(crate) facts: Facts,
     /// All that stands between it and the software that it should run, the gravest first; empty if nothing does.
     pub(crate) why: Vec<Blocker>,
+    /// How it stands to each rollout that means it and is not over, the newest first.
+    pub(crate) rollouts: Vec<DeviceRollout>,
     /// `true` if nothing was changed, and this is what would be; otherwise it is not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dry_run: Option<bool>,
@@ -282,6 +285,7 @@ impl Device {
                 .chain(blockers.map(|blocker| Blocker::of(blocker, beside.presence, beside.now)))
                 .collect(),
             facts: Facts::of(beside.facts, &record.reported),
+            rollouts: Vec::new(),
             dry_run: None,
         }
     }

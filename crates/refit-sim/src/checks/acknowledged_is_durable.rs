@@ -26,7 +26,11 @@ impl World {
         let found = match reply {
             Reply::Accepted(accepted) => self.accepted_is_durable(device, accepted),
             Reply::Shown(json) => self.shown_is_durable(device, json),
-            Reply::Rejected(_) | Reply::NotShown(_) | Reply::Assigned(_) | Reply::Done => Ok(()),
+            Reply::Rejected(_)
+            | Reply::NotShown(_)
+            | Reply::Assigned(_)
+            | Reply::Overtaken
+            | Reply::Done => Ok(()),
         };
         self.checks.found(NAME, found);
         if let (Reply::Accepted(accepted), Some(index)) = (reply, index_of(device)) {

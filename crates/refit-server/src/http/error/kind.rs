@@ -68,6 +68,8 @@ table! {
         "No list of IDs of this name was uploaded, or it was removed.";
     NoArtifact 404 "artifact_not_found" "There is no such artifact"
         "The depot has no bytes of this digest: their last release was removed.";
+    NoRollout 404 "rollout_not_found" "There is no such rollout"
+        "No rollout has this name.";
     NoToken 404 "token_not_found" "There is no such token"
         "No token that is good has this ID.";
     NoUser 404 "user_not_found" "There is no such user"
@@ -104,6 +106,8 @@ table! {
         "The body does not have the SHA-256 of `Content-Digest`. Nothing was kept; send it again.";
     Unprocessable 422 "unprocessable" "This cannot be done"
         "The body is JSON, and a field of it is unknown, missing, of another type or out of its range: `errors` says which.";
+    BadPlan 422 "bad_plan" "The plan cannot be run"
+        "It is contradictory, or asks for what this server does not do yet: `errors` says all of it. `POST /api/v1/rollouts:plan` looks at a plan and starts nothing.";
     UnknownRelease 422 "unknown_release" "There is no such release to desire"
         "Add the release first, or correct its name or version.";
     KeyReused 422 "idempotency_key_reused" "The key was used for another request"

@@ -12,6 +12,7 @@ pub(super) fn document(device: &Value) -> Value {
         "desiredSoftware": device["desiredSoftware"],
         "reportedSoftware": device["reportedSoftware"],
         "why": device["why"],
+        "rollouts": device["rollouts"],
         "sentence": sentence(device),
     })
 }
@@ -19,6 +20,9 @@ pub(super) fn document(device: &Value) -> Value {
 /// Says why the device does not run what it should, the gravest reason first.
 pub(super) fn sentence(device: &Value) -> String {
     let id = cell(device, "id");
+    if let Some(waiting) = waiting(device) {
+        return waiting;
+    }
     let Some(wanted) = software(device, "desiredSoftware") else {
         return format!(
             "no software is desired of {id}: give it some with `refit device set {id} NAME@VERSION`"
@@ -42,6 +46,23 @@ pub(super) fn sentence(device: &Value) -> String {
         sentence.push_str(&more);
     }
     printable(&typed(&sentence, &id))
+}
+
+/// Says what keeps a device from its job of the newest rollout that means it; nothing while it has a job.
+fn waiting(device: &Value) -> Option<String> {
+    let rollouts = device["rollouts"].as_array()?;
+    let newest = rollouts.first().filter(|_| device["job"].is_null())?;
+    let (id, name) = (cell(device, "id"), cell(newest, "name"));
+    match newest["standing"].as_str()? {
+        "blocked" => {
+            let why = newest["why"].as_array().map_or(&[][..], Vec::as_slice);
+            let why: Vec<String> = why.iter().filter_map(|b| text(b, "sentence")).collect();
+            let sentence = format!("{id} waits for the rollout {name}: {}", why.join("; and "));
+            Some(printable(&typed(&sentence, &id)))
+        }
+        "next" => Some(format!("{id} is next in the rollout {name}")),
+        _ => None,
+    }
 }
 
 /// Names the device in the commands of a sentence, so that they can be typed as they are: the server's reasons do not
@@ -84,6 +105,10 @@ mod tests {
             (
                 json!({"desiredSoftware": null}),
                 "no software is desired of lamp-7",
+            ),
+            (
+                json!({"rollouts": [{"name": "spring", "standing": "blocked", "why": [{"sentence": "it is in wave 3, which is not open yet"}]}]}),
+                "lamp-7 waits for the rollout spring: it is in wave 3, which is not open yet",
             ),
             (
                 json!({"converged": true}),
