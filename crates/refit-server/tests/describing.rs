@@ -370,3 +370,39 @@ fn the_fleet_is_shown_in_figures_that_are_selectors() {
         ["lamp-7"]
     );
 }
+
+#[test]
+fn a_selector_finds_and_describes_within_the_scope_of_who_asks() {
+    let server = TestServer::start();
+    let lines: Vec<Value> = (0..9)
+        .map(|n| json!({ "id": format!("{}-{n}", if n % 3 == 0 { "lamp" } else { "door" }) }))
+        .collect();
+    import(&server, &lines);
+    let made = json!({
+        "name": "lamps", "role": "application", "devices": ["lamp-*"],
+        "may": ["device:read", "device:describe"],
+    });
+    let made = ask(&server, "POST", "/api/v1/tokens", &made.to_string()).is(201);
+    let token = format!("Bearer {}", made["token"].as_str().unwrap());
+    let as_application = |method: &str, path: &str, body: &str| {
+        let headers = [("Authorization", token.as_str()), ("If-Match", "*")];
+        ask_with(method, &server.url(path), &headers, body.as_bytes())
+    };
+    let page = as_application("GET", "/api/v1/devices?select=all&count=exact&limit=2", "").is(200);
+    assert_eq!(
+        (&page["items"][1]["id"], &page["count"]["value"]),
+        (&json!("lamp-3"), &json!(3))
+    );
+    let exported = as_application("GET", "/api/v1/facts:export", "");
+    assert_eq!(ndjson(&exported).len(), 3);
+    let lines = "{\"id\": \"lamp-0\", \"tags\": {\"a\": \"\"}}\n{\"id\": \"door-1\", \"tags\": {\"a\": \"\"}}";
+    let answers = ndjson(&as_application("POST", "/api/v1/facts:import", lines));
+    assert_eq!(
+        (&answers[0]["result"], &answers[1]["result"]),
+        (&json!("changed"), &json!("refused"))
+    );
+    assert_eq!(found(&server, "tag.a"), ["lamp-0"]);
+    let other = as_application("PATCH", "/api/v1/devices/door-1/facts", "{}");
+    other.is_problem(403, "forbidden");
+    as_application("GET", "/api/v1/fleet", "").is_problem(403, "forbidden");
+}
