@@ -8,11 +8,13 @@ use refit_engine::output::{Output, Reply};
 use refit_engine::shard::{Broken, From, Happening, Settings, Shard, What, World};
 use refit_protocol::device_id::DeviceId;
 use refit_protocol::digest::Digest;
+use refit_protocol::rollout::{Assignment, RolloutId};
 use refit_protocol::time::{Monotonic, Now, Timestamp};
-use refit_replica::input::{Catalog, Policy};
+use refit_replica::input::{Assign, Catalog, Input, Policy};
 use refit_replica::marks::Unmarked;
 use refit_replica::speaker::{Speaker, Wishes};
 use refit_store::reader::Wanted;
+use refit_store::rollout::RolloutGuard;
 use refit_store::store::{DeviceKey, Guard, Operation, Outcome, Stored};
 
 pub(crate) struct Bench {
@@ -168,6 +170,51 @@ impl Bench {
         });
     }
 
+    /// A rollout, as it stood, wants the device to have this software.
+    pub(crate) fn rollout_assigns(&mut self, version: char) {
+        let rollout = RolloutId(1);
+        let assign = Assign {
+            assignment: Assignment {
+                rollout,
+                wave: 0,
+                attempt: 0,
+            },
+            origin: "rollout/spring".into(),
+            priority: 0,
+            software_url: url(version),
+            grant: None,
+            start_ms: None,
+            end_ms: 1_000,
+            past_revert: false,
+        };
+        let guard = RolloutGuard {
+            id: rollout,
+            revision: 3,
+        };
+        let from = From::Conductor { number: 7, guard };
+        self.happen(Happening::Submit {
+            device: d(),
+            what: What::Input(Box::new(Input::Assign(Box::new(assign)))),
+            from,
+        });
+    }
+
+    /// Lets the oldest commit come back, as if all rollouts had moved on meanwhile.
+    pub(crate) fn commit_overtaken(&mut self) {
+        let (ticket, operations) = self.commits.remove(0);
+        let outcomes = operations
+            .into_iter()
+            .map(|operation| match operation.rollout {
+                Some(_) => Outcome::Overtaken,
+                None => self.write(operation),
+            })
+            .collect();
+        self.happen(Happening::Committed {
+            ticket,
+            result: Ok(outcomes),
+        });
+    }
+
     /// Lets the oldest commit through, as the store would.
     pub(crate) fn commit(&mut self) {
         let (ticket, operations) = self.commits.remove(0);
@@ -233,8 +280,10 @@ pub(crate) fn d() -> DeviceId {
 }
 
 fn answer(to: &From<u32>, reply: &Reply) -> String {
-    let From::Peer { peer, .. } = to else {
-        panic!("nobody is answered")
+    let peer = match to {
+        From::Peer { peer, .. } => peer.to_string(),
+        From::Conductor { number, .. } => format!("conductor {number}"),
+        From::Nobody => panic!("nobody is answered"),
     };
     match reply {
         Reply::Accepted(accepted) => format!("{peer}: accepted {}", accepted.version),
@@ -244,7 +293,7 @@ fn answer(to: &From<u32>, reply: &Reply) -> String {
         Reply::Shown(_) => format!("{peer}: shown"),
         Reply::NotShown(_) => format!("{peer}: not shown"),
         Reply::Assigned(assigned) => format!("{peer}: {assigned:?}"),
-        Reply::Overtaken => "overtaken".into(),
+        Reply::Overtaken => format!("{peer}: overtaken"),
         Reply::Done => format!("{peer}: done"),
     }
 }

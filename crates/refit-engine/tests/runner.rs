@@ -5,6 +5,7 @@
     reason = "a test says so when it fails"
 )]
 
+mod assigning;
 mod audit;
 mod bench;
 mod durability;

@@ -18,6 +18,8 @@ mod house;
 #[cfg(test)]
 mod releases;
 #[cfg(test)]
+mod rollouts;
+#[cfg(test)]
 mod serving;
 #[cfg(test)]
 mod telling;
