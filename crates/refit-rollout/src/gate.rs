@@ -1,7 +1,7 @@
 //! Are the updated devices well enough to go on? The health gate of one wave, after boot (semantics 12 and 13).
 //!
 //! Hour by hour the updated devices are compared with a concurrent hold-out by two e-processes, numbers that a look
-//! more can never make dishonest: [`excess`] stops a wave that is worse, [`margin`] lets go on only what is shown to be
+//! more can never make dishonest: `excess` stops a wave that is worse, `margin` lets go on only what is shown to be
 //! no worse than the margin. [Decision 11](../../../docs/decisions/0011-why-a-sequential-test.md) has the reasons and
 //! the power; `sites` says which events count.
 //!

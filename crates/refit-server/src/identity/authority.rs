@@ -1,6 +1,6 @@
 //! The CA of this server: who signs, whom it lets in, and what devices trust; all of it can change while it runs.
 //!
-//! What holds is the newest trust bundle in the store; the keys are files ([`files`]). So a change of the CA is one
+//! What holds is the newest trust bundle in the store; the keys are files (`files.rs`). So a change of the CA is one
 //! commit, and the files follow it: now, or at the next start.
 
 pub(crate) mod files;
